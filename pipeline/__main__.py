@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `mend`."""
+
+from pipeline.cli import main
+
+main()

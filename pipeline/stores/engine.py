@@ -1,0 +1,113 @@
+"""Opening a database so that what was committed stays, and bringing it to today's schema."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from filelock import FileLock
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pipeline.errors import InputError
+
+Store = Literal["traffic", "ledger"]
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class UtcTime(sa.types.TypeDecorator[datetime]):
+    """Timezone-aware time as ISO 8601 text in UTC: sorts as time, reads as time, hashes the same everywhere."""
+
+    impl = sa.String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: sa.Dialect) -> str | None:
+        """Refuse a naive time; write the rest with microseconds and Z."""
+        return None if value is None else iso(value)
+
+    def process_result_value(self, value: str | None, _dialect: sa.Dialect) -> datetime | None:
+        """Back to an aware time."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC with microseconds and Z.
+
+    >>> iso(datetime(2006, 7, 1, tzinfo=UTC))
+    '2006-07-01T00:00:00.000000Z'
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"expected a timezone-aware time, got {moment!r}")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def open_engine(url: str) -> sa.Engine:
+    """An engine for SQLite (WAL, synchronous FULL) or PostgreSQL; other databases are refused."""
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise InputError("stores", f"expected a database URL like sqlite:///var/ledger.db, got {url!r}") from None
+    if parsed.get_backend_name() == "postgresql":
+        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    if parsed.get_backend_name() != "sqlite":
+        raise InputError("stores", f"expected SQLite or PostgreSQL, got {parsed.get_backend_name()}")
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(parsed, module=_sqlite_module())
+    sa.event.listen(engine, "connect", _on_connect)
+    sa.event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def _sqlite_module() -> Any:
+    """The driver that carries a SQLite without the WAL-reset bug (fixed in 3.51.3); elsewhere than Linux, Python's own."""
+    if sys.platform == "linux":
+        from pysqlite3 import dbapi2
+
+        return dbapi2
+    import sqlite3
+
+    return sqlite3
+
+
+def _on_connect(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, so that a writer takes its lock first
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_begin(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One transaction that writes: all of it or nothing."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+def insert_missing(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
+    """Insert the rows whose key is new and leave the others as they are; returns how many were new."""
+    if not rows:
+        return 0
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return int(connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows).rowcount)
+
+
+def migrate(engine: sa.Engine, store: Store, *, lock: Path) -> None:
+    """Bring a store to today's schema; one process at a time."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS / store).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock), writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

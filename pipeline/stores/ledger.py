@@ -1,0 +1,208 @@
+"""The ledger: append-only and hash-chained. Every act and its entry are one transaction; no record, no act."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.artefacts import canonical_json, sha256_text
+from pipeline.errors import IntegrityError, RefusedError
+from pipeline.stores import ledger_tables as tables
+from pipeline.stores.engine import iso, writing
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the chain. `at` is the act's own time, `recorded_at` the wall clock's."""
+
+    seq: int
+    at: datetime
+    recorded_at: datetime
+    kind: str
+    key: str
+    actor: str
+    body: dict[str, Any]
+    files: dict[str, str]
+    prev: str
+    hash: str
+
+
+def entry_hash(row: Mapping[str, Any]) -> str:
+    """SHA-256 over everything in an entry but its own hash, body and files as the stored text."""
+    content = {name: row[name] for name in ("seq", "kind", "key", "actor", "body", "files", "prev")}
+    return sha256_text(canonical_json({**content, "at": iso(row["at"]), "recorded_at": iso(row["recorded_at"])}))
+
+
+def act_body(values: Mapping[str, Any]) -> str:
+    """An act's columns as canonical JSON, times as ISO text."""
+    plain = {name: iso(value) if isinstance(value, datetime) else value for name, value in values.items()}
+    return canonical_json(plain)
+
+
+class LedgerWriter:
+    """What can be done inside one ledger transaction."""
+
+    def __init__(self, connection: sa.Connection, recorded_at: datetime) -> None:
+        self.connection, self.recorded_at = connection, recorded_at
+
+    def record(
+        self,
+        kind: str,
+        key: str,
+        values: Mapping[str, Any],
+        *,
+        at: datetime,
+        actor: str,
+        files: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Write one act and its entry; False, and nothing written, when this act is on record already."""
+        known = sa.select(tables.entries.c.seq).where(tables.entries.c.kind == kind, tables.entries.c.key == key)
+        if self.connection.execute(known).first() is not None:
+            return False
+        last = self.connection.execute(
+            sa.select(tables.entries.c["seq", "hash"]).order_by(tables.entries.c.seq.desc()).limit(1)
+        ).first()
+        row = {
+            "seq": last.seq + 1 if last else 1,
+            "at": at.astimezone(UTC),
+            "recorded_at": self.recorded_at,
+            "kind": kind,
+            "key": key,
+            "actor": actor,
+            "body": act_body(values),
+            "files": canonical_json(dict(files or {})),
+            "prev": last.hash if last else GENESIS,
+        }
+        self.connection.execute(tables.entries.insert().values(**row, hash=entry_hash(row)))
+        if (table := tables.ACTS.get(kind)) is not None:
+            self.connection.execute(table.insert().values(**values, entry=row["seq"]))
+        return True
+
+    def swap_champion(
+        self, *, expected: str | None, new: str, at: datetime, how: str, actor: str, digest: str | None
+    ) -> None:
+        """Put a version in the champion's place if `expected` still holds it (compare-and-swap)."""
+        current = self.champion()
+        holder = current["version"] if current else None
+        if holder != expected:
+            raise RefusedError(f"champion is version {holder}, the evidence was gathered against version {expected}")
+        number = current["number"] + 1 if current else 1
+        values = {"number": number, "version": new, "since": at.astimezone(UTC), "how": how, "digest": digest}
+        self.record("champion", str(number), values, at=at, actor=actor)
+
+    def get(self, kind: str, key: str) -> dict[str, Any] | None:
+        """The act on record under this key, seen from inside the transaction."""
+        return _get(self.connection, kind, key)
+
+    def champion(self) -> dict[str, Any] | None:
+        """Who is champion, seen from inside the transaction."""
+        row = self.connection.execute(_latest(tables.champions, tables.champions.c.number)).mappings().first()
+        return dict(row) if row else None
+
+    def newest_dossier(self, challenger: str) -> str | None:
+        """Digest of the latest dossier on a challenger."""
+        query = _latest(tables.dossiers, tables.dossiers.c.entry).where(tables.dossiers.c.challenger == challenger)
+        row = self.connection.execute(query).mappings().first()
+        return str(row["digest"]) if row else None
+
+    def next_seq(self) -> int:
+        """Number that the next entry will have."""
+        last = self.connection.execute(sa.select(sa.func.max(tables.entries.c.seq))).scalar_one()
+        return (last or 0) + 1
+
+
+class Ledger:
+    """Reads and transactions over one ledger database."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def transaction(self, *, recorded_at: datetime) -> Iterator[LedgerWriter]:
+        """One transaction; writers stand in line, so that the chain has no forks."""
+        with writing(self.engine) as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("LOCK TABLE entries IN EXCLUSIVE MODE")
+            yield LedgerWriter(connection, recorded_at.astimezone(UTC))
+
+    def get(self, kind: str, key: str) -> dict[str, Any] | None:
+        """The act on record under this key, as its columns."""
+        with self.engine.connect() as connection:
+            return _get(connection, kind, key)
+
+    def acts(self, kind: str, *, limit: int | None = None) -> list[dict[str, Any]]:
+        """Acts of one kind, oldest first; the last `limit` of them."""
+        table = tables.ACTS[kind]
+        with self.engine.connect() as connection:
+            rows = connection.execute(_latest(table, table.c.entry, limit)).mappings().all()
+        return [dict(row) for row in reversed(rows)]
+
+    def champion(self, at: datetime | None = None) -> dict[str, Any] | None:
+        """Who is champion, or who was at a past time."""
+        table = tables.champions
+        query = _latest(table, table.c.number)
+        if at is not None:
+            query = query.where(table.c.since <= at)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return dict(row) if row else None
+
+    def last_cycle(self, *, clock: str | None = None) -> dict[str, Any] | None:
+        """The newest cycle, of one clock or of any."""
+        query = _latest(tables.cycles, tables.cycles.c.as_of)
+        if clock is not None:
+            query = query.where(tables.cycles.c.clock == clock)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return dict(row) if row else None
+
+    def runs_of(self, as_of: datetime) -> list[dict[str, Any]]:
+        """Notebook runs of one cycle, oldest first."""
+        query = sa.select(tables.runs).where(tables.runs.c.as_of == as_of).order_by(tables.runs.c.entry)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def head(self) -> tuple[int, str]:
+        """Number of entries and the newest hash."""
+        with self.engine.connect() as connection:
+            row = connection.execute(
+                sa.select(tables.entries.c["seq", "hash"]).order_by(tables.entries.c.seq.desc()).limit(1)
+            ).first()
+        return (row.seq, row.hash) if row else (0, GENESIS)
+
+    def entries(self, *, kind: str | None = None, limit: int | None = None) -> list[Entry]:
+        """Entries, oldest first; the last `limit` of them."""
+        query = sa.select(tables.entries).order_by(tables.entries.c.seq.desc())
+        if kind is not None:
+            query = query.where(tables.entries.c.kind == kind)
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.limit(limit)).mappings().all()
+        return [_entry(row) for row in reversed(rows)]
+
+
+def _latest(table: sa.Table, order: sa.ColumnElement[Any], limit: int | None = 1) -> sa.Select[Any]:
+    return sa.select(table).order_by(order.desc()).limit(limit)
+
+
+def _get(connection: sa.Connection, kind: str, key: str) -> dict[str, Any] | None:
+    table = tables.ACTS[kind]
+    joined = sa.select(table).join(tables.entries, tables.entries.c.seq == table.c.entry)
+    row = (
+        connection.execute(joined.where(tables.entries.c.kind == kind, tables.entries.c.key == key)).mappings().first()
+    )
+    return dict(row) if row else None
+
+
+def _entry(row: sa.RowMapping) -> Entry:
+    try:
+        return Entry(**{**row, "body": json.loads(row["body"]), "files": json.loads(row["files"])})
+    except ValueError:
+        raise IntegrityError("ledger", f"entry {row['seq']}", "its body or files are not JSON") from None

@@ -1,0 +1,166 @@
+"""The traffic store: what was asked, what was answered, and what came true. Rows are added, never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from pipeline.stores.engine import UtcTime, insert_missing, writing
+
+metadata = sa.MetaData()
+applications = sa.Table(
+    "applications",
+    metadata,
+    sa.Column("application_id", sa.String(200), primary_key=True),
+    sa.Column("event_time", UtcTime, nullable=False, index=True),
+    sa.Column("received_at", UtcTime, nullable=False),
+    sa.Column("features", sa.Text, nullable=False),
+)
+predictions = sa.Table(
+    "predictions",
+    metadata,
+    sa.Column("prediction_id", sa.String(200), primary_key=True),
+    sa.Column("application_id", sa.String(200), nullable=False, index=True),
+    sa.Column("event_time", UtcTime, nullable=False, index=True),
+    sa.Column("model_version", sa.String(50), nullable=False),
+    sa.Column("model_sha256", sa.String(64), nullable=False),
+    sa.Column("score", sa.Double, nullable=False),
+    sa.Column("threshold", sa.Double, nullable=False),
+    sa.Column("decision", sa.Integer, nullable=False),
+    sa.Column("scored_at", UtcTime, nullable=False),
+)
+labels = sa.Table(
+    "labels",
+    metadata,
+    sa.Column("label_id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("application_id", sa.String(200), nullable=False),
+    sa.Column("y", sa.Integer, nullable=False),
+    sa.Column("known_at", UtcTime, nullable=False),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("application_id", "known_at", "y", name="labels_said_once"),
+    sa.CheckConstraint("y in (0, 1)", name="labels_are_0_or_1"),
+)
+
+
+class TrafficStore:
+    """Applications, predictions and labels of one model."""
+
+    def __init__(self, engine: sa.Engine, kinds: Mapping[str, str]) -> None:
+        self.engine, self.kinds = engine, kinds
+
+    def add_applications(self, rows: pd.DataFrame, *, received_at: datetime) -> int:
+        """Store applications not seen before (`application_id, event_time`, features); returns how many were new."""
+        texts = [_features_json(record) for record in rows[list(self.kinds)].to_dict("records")]
+        records = [
+            {"application_id": key, "event_time": moment, "received_at": received_at, "features": text}
+            for key, moment, text in zip(rows["application_id"], _moments(rows["event_time"]), texts, strict=True)
+        ]
+        with writing(self.engine) as connection:
+            return insert_missing(connection, applications, records)
+
+    def add_predictions(self, rows: pd.DataFrame) -> int:
+        """Store answers not given before (the table's columns); an application once scored keeps its first score."""
+        times = {name: _moments(rows[name]) for name in ("event_time", "scored_at")}
+        records: list[dict[str, Any]] = rows.drop(columns=list(times)).to_dict("records")  # type: ignore[assignment]
+        for position, record in enumerate(records):
+            record.update({name: column[position] for name, column in times.items()})
+        with writing(self.engine) as connection:
+            return insert_missing(connection, predictions, records)
+
+    def add_labels(self, rows: pd.DataFrame, *, recorded_at: datetime) -> int:
+        """Append outcomes (`application_id, y, known_at`); the same outcome said twice is kept once."""
+        records = [
+            {"application_id": key, "y": int(y), "known_at": moment, "recorded_at": recorded_at}
+            for key, y, moment in zip(rows["application_id"], rows["y"], _moments(rows["known_at"]), strict=True)
+        ]
+        with writing(self.engine) as connection:
+            return insert_missing(connection, labels, records)
+
+    def scored(self, start: datetime, end: datetime, *, as_of: datetime) -> pd.DataFrame:
+        """Scored traffic with event times in [start, end): features, answer, and the label where known at `as_of`."""
+        known = _known_labels(start, end, as_of=as_of)
+        query = (
+            sa.select(
+                predictions.c[
+                    "prediction_id", "application_id", "event_time", "model_version", "score", "threshold", "decision"
+                ],
+                applications.c.features,
+                known.c["y", "known_at"],
+            )
+            .join(applications, applications.c.application_id == predictions.c.application_id)
+            .outerjoin(known, known.c.application_id == predictions.c.application_id)
+            .where(predictions.c.event_time >= start, predictions.c.event_time < end, predictions.c.scored_at <= as_of)
+            .order_by(predictions.c.event_time, predictions.c.prediction_id)
+        )
+        return self._frame(query)
+
+    def outcomes(self, start: datetime, end: datetime, *, as_of: datetime) -> pd.DataFrame:
+        """Applications with event times in [start, end): features, and `y`, `known_at` where known at `as_of`."""
+        known = _known_labels(start, end, as_of=as_of)
+        query = (
+            sa.select(applications.c["application_id", "event_time", "features"], known.c["y", "known_at"])
+            .outerjoin(known, known.c.application_id == applications.c.application_id)
+            .where(
+                applications.c.event_time >= start, applications.c.event_time < end, applications.c.received_at <= as_of
+            )
+            .order_by(applications.c.event_time, applications.c.application_id)
+        )
+        return self._frame(query)
+
+    def counts(self) -> dict[str, int]:
+        """How many applications, predictions and labels there are."""
+        with self.engine.connect() as connection:
+            return {
+                table.name: int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+                for table in (applications, predictions, labels)
+            }
+
+    def newest_event(self) -> datetime | None:
+        """Event time of the newest application."""
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(sa.func.max(applications.c.event_time))).scalar_one()
+
+    def _frame(self, query: sa.Select[Any]) -> pd.DataFrame:
+        with self.engine.connect() as connection:
+            result = connection.execute(query)
+            frame = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+        records = [json.loads(text) for text in frame.pop("features")]
+        features = pd.DataFrame(records, index=frame.index, columns=list(self.kinds), dtype=object)
+        numeric = [name for name, kind in self.kinds.items() if kind == "numeric"]
+        features[numeric] = features[numeric].astype("float64")
+        for name in ("event_time", "known_at"):
+            frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
+        for name in {"y", "score", "threshold", "decision"} & set(frame.columns):
+            frame[name] = frame[name].astype("float64")
+        return pd.concat([frame, features], axis=1)
+
+
+def _known_labels(start: datetime, end: datetime, *, as_of: datetime) -> sa.Subquery:
+    """The latest outcome per application among those recorded by `as_of`: later corrections were not known then."""
+    newest_first = sa.func.row_number().over(
+        partition_by=labels.c.application_id, order_by=[labels.c.known_at.desc(), labels.c.label_id.desc()]
+    )
+    inside = (applications.c.event_time >= start) & (applications.c.event_time < end)
+    ranked = (
+        sa.select(labels, newest_first.label("rank"))
+        .join(applications, applications.c.application_id == labels.c.application_id)
+        .where(inside, labels.c.recorded_at <= as_of)
+        .subquery()
+    )
+    return sa.select(ranked.c["application_id", "y", "known_at"]).where(ranked.c.rank == 1).subquery("known")
+
+
+def _moments(column: pd.Series) -> list[datetime]:
+    return [moment.to_pydatetime() for moment in column]
+
+
+def _features_json(record: dict[Any, Any]) -> str:
+    """One row's features; a missing value is null, never NaN."""
+    return json.dumps(
+        {name: None if pd.isna(value) else value for name, value in record.items()}, ensure_ascii=False, allow_nan=False
+    )
