@@ -126,7 +126,7 @@ CANDIDATES := $(or $(strip $(PYTHON)),python3 python3.13 python3.12 python3.11)
 	$(BIN)/python -m pip install --quiet 'uv>=0.9,<1'; \
 	index=$${UV_DEFAULT_INDEX:-$${UV_INDEX_URL:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}}}; \
 	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock; \
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock; \
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .; \
 	$(BIN)/python -m pipeline.kernelspec; \
 	touch $@; \

@@ -1,4 +1,7 @@
-"""`mend`: every act and every question from the command line. Exit codes: 0 done, 1 bug, 2 bad input, 3 no data, 4 refused."""
+"""`mend`: every act and every question from the command line.
+
+Exit codes: 0 done, 1 bug, 2 bad input, 3 not enough data, 4 refused by a rule.
+"""
 
 from __future__ import annotations
 
@@ -87,14 +90,15 @@ def replay(
     portfolio = read_portfolio(settings)
     workspace = open_workspace(settings)
     workspace.require_champion()
-    with workspace.alone(), _steps(workspace) as steps:
+    with workspace.alone(), _steps(workspace, ahead=2) as steps:
         plan = plan_replay(workspace, portfolio, step=length, until=end)
         with _progress(len(plan.moments), steps.say) as tick:
             stopped = run(steps, portfolio, plan, keep_going=keep_going, tick=tick)
     if stopped:
         for item in pending(workspace, now=workspace.now()):
             out.print(
-                f"waiting for a person: version {item.row['challenger']}, as of {item.row['as_of']:%Y-%m-%d}. Look and decide:"
+                f"waiting for a person: version {item.row['challenger']}, "
+                f"as of {item.row['as_of']:%Y-%m-%d}. Look and decide:"
             )
             out.print(f"  mend review {item.digest[:12]}")
             out.print(f"  mend approve {item.digest[:12]} --as NAME --reason WHY")
@@ -215,7 +219,8 @@ def review(
         out.print("nothing waits for a person; `mend review --all` shows what was decided and refused")
     for item in items:
         out.print(
-            f"{item['digest'][:12]}  version {item['challenger']} against {item['champion']}, as of {item['as_of'][:10]}: "
+            f"{item['digest'][:12]}  version {item['challenger']} against {item['champion']}, "
+            f"as of {item['as_of'][:10]}: "
             f"{item['standing']}, expires {item['expires_at'][:10]}"
         )
         _table(item["gates"])
@@ -443,11 +448,11 @@ def _runner(settings: Settings, runs: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def _steps(workspace: Workspace) -> Iterator[Any]:
+def _steps(workspace: Workspace, *, ahead: int = 0) -> Iterator[Any]:
     from pipeline.running.steps import Steps
 
     with _runner(workspace.settings, workspace.root / "monitoring" / "runs") as runner:
-        yield Steps(workspace=workspace, runner=runner, say=lambda line: out.print(escape(line)))
+        yield Steps(workspace=workspace, runner=runner, say=lambda line: out.print(escape(line)), ahead=ahead)
 
 
 @contextmanager
@@ -481,10 +486,10 @@ def _argument(name: str, parse: Any, text: str) -> Any:
         raise InputError(name, error) from None
 
 
-def _table(rows: list[dict[str, Any]]) -> None:
+def _table(rows: list[dict[Any, Any]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in rows[0] if rows else ():
-        table.add_column(name.replace("_", " "), overflow="fold")
+        table.add_column(str(name).replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     out.print(table)
@@ -498,6 +503,9 @@ def _cell(value: Any) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: one clear line for every fault we know, a traceback only for our own bugs."""
+    # Histogram trees on a portfolio of thousands gain nothing from a second thread, and on a busy machine two threads
+    # waiting for each other made training five times slower. Kernels inherit it; set it yourself for millions of rows.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     given = _config_first(list(sys.argv[1:] if arguments is None else arguments))
     try:
         app(given, prog_name="mend")

@@ -21,7 +21,10 @@ BY_HAND = "by_hand"
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """A workspace at one moment. Not `scheduled`: a look by hand, whose artefacts go to `by_hand/` and not on record."""
+    """A workspace at one moment.
+
+    Not `scheduled`: a look by hand, whose artefacts go to `by_hand/` and not on record.
+    """
 
     workspace: Workspace
     as_of: datetime

@@ -58,5 +58,6 @@ def _list_set_aside(workspace: Workspace, rows: pd.DataFrame, go_live: datetime,
     with workspace.ledger.transaction(recorded_at=wall_clock()) as writer:
         writer.record("set_aside", digest, body, at=go_live, actor=SERVICE, files={SET_ASIDE: digest})
     say(
-        f"{len(rows)} rows cannot be used (first: row {rows['row'].iloc[0]}, {body['first']}); all are listed in {workspace.root / SET_ASIDE}"
+        f"{len(rows)} rows cannot be used (first: row {rows['row'].iloc[0]}, {body['first']}); "
+        f"all are listed in {workspace.root / SET_ASIDE}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -39,5 +40,5 @@ def bin_names(bins: tuple[float, ...]) -> list[str]:
     ['below 50,000', '50,000 to 150,000', '150,000 and more']
     """
     edges = [f"{edge:,g}" if edge != int(edge) else f"{int(edge):,}" for edge in bins]
-    between = [f"{low} to {high}" for low, high in zip(edges, edges[1:], strict=False)]
+    between = [f"{low} to {high}" for low, high in pairwise(edges)]
     return [f"below {edges[0]}", *between, f"{edges[-1]} and more"]

@@ -7,7 +7,7 @@ import re
 import tomllib
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -160,7 +160,7 @@ class DataSettings(Section):
             if not segment.bins and feature.kind == "numeric":
                 raise ValueError(f"segments.{name}: a numeric feature needs bins")
         reserved = {self.id, self.event_time, self.label.outcome_time, self.label.column, self.label.known_at}
-        if clash := sorted(reserved & set(self.features)):
+        if clash := [name for name in self.features if name in reserved]:
             raise ValueError(f"features.{clash[0]}: an id, a date or a label cannot be a feature")
         return self
 
@@ -291,10 +291,11 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        **_: Any,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Variables win over the file; nothing else is read."""
         return env_settings, init_settings

@@ -16,7 +16,7 @@ from pipeline.wiring import Workspace
 
 
 def status(workspace: Workspace, *, now: datetime) -> dict[str, Any]:
-    """Is there a champion, what waits, when was the last look. `verified`: chain and rows; files are `ledger verify`'s."""
+    """Who is champion, what waits, when was the last look. `verified`: chain and rows; files take `ledger verify`."""
     champion, last = workspace.require_champion(), workspace.ledger.last_cycle()
     checked = verify(workspace.ledger, workspace=None)
     waiting = [item for item in reviewed(workspace, now=now) if item.standing is Standing.PENDING]
@@ -93,7 +93,8 @@ def _pair(interval: Interval | None) -> list[float] | None:
 def story_markdown(rows: list[dict[str, Any]]) -> str:
     """The story as a Markdown table."""
     lines = [
-        "| as of | version | against | rows (bad) | F1 champion → challenger | F1 difference, 90 % interval | Brier champion → challenger | outcome |",
+        "| as of | version | against | rows (bad) | F1 champion → challenger | F1 difference, 90 % interval "
+        "| Brier champion → challenger | outcome |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -103,7 +104,8 @@ def story_markdown(rows: list[dict[str, Any]]) -> str:
             f"| {row['as_of']} | {row['challenger']} | {row['champion']} | {row['rows']:,} ({row['bad']}) "
             f"| {_number(row['f1_champion'])} → {_number(row['f1_challenger'])} "
             f"| {f'{interval[0]:+.3f} to {interval[1]:+.3f}' if interval else 'not measurable'} "
-            f"| {_number(row['brier_champion'], 4)} → {_number(row['brier_challenger'], 4)} | {row['outcome']}{gates} |"
+            f"| {_number(row['brier_champion'], 4)} → {_number(row['brier_challenger'], 4)} "
+            f"| {row['outcome']}{gates} |"
         )
     return "\n".join(lines)
 

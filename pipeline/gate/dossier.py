@@ -53,9 +53,9 @@ class Dossier:
 
     def __post_init__(self) -> None:
         if self.challenger == self.champion:
-            raise ValueError(f"challenger: version {self.challenger} is the champion")
+            raise InputError("dossier", f"challenger: version {self.challenger} is the champion")
         if not self.window_start <= self.window_end <= self.as_of < self.expires_at:
-            raise ValueError("times: expected window_start <= window_end <= as_of < expires_at")
+            raise InputError("dossier", "times: expected window_start <= window_end <= as_of < expires_at")
         codes = tuple(check.code for check in self.checks)
         if codes != CODES:
             raise ValueError(f"checks: expected {' '.join(CODES)} in order, got {' '.join(codes) or 'none'}")

@@ -1,4 +1,4 @@
-"""A person's decision on a dossier: approve (which promotes) or reject. One transaction, and the first answer stands."""
+"""A person's decision on a dossier: approve, which promotes, or reject. One transaction; the first answer stands."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _heal(steps: Steps, as_of: datetime, summary: DriftSummary) -> str:
 
 
 def retrain_cause(workspace: Workspace, as_of: datetime, summary: DriftSummary) -> tuple[RetrainSignal | None, str]:
-    """The cause to train for, if there is one and nothing stands in its way, and a sentence that says why or why not."""
+    """The cause to train for, if there is one and nothing stands in its way; and why, or why not, in a sentence."""
     monitor, retrain = workspace.settings.monitor, workspace.settings.retrain
     policy = SignalPolicy(min_violations=monitor.min_violations, of_last=monitor.of_last)
     recent = [*_recent_summaries(workspace, as_of, monitor.of_last - 1), summary]
@@ -86,7 +86,8 @@ def retrain_cause(workspace: Workspace, as_of: datetime, summary: DriftSummary) 
     if last["as_of"] != as_of and last["signal"] is not None and as_of - last["as_of"] < retrain.min_gap:
         return (
             None,
-            f"{why}; version {last['version']} was trained {(as_of - last['as_of']).days} days ago, retrain.min_gap is {retrain.min_gap.days} days",
+            f"{why}; version {last['version']} was trained {(as_of - last['as_of']).days} days ago, "
+            f"retrain.min_gap is {retrain.min_gap.days} days",
         )
     if (waiting := _in_the_way(workspace, as_of)) is not None:
         return None, f"{why}; {waiting}"

@@ -75,7 +75,7 @@ class NotebookRunner:
         self._deadline_s, self._start_timeout_s = deadline_s, start_timeout_s
         self._warm = kernel == "warm"
         self._lock = threading.Lock()
-        self._ready: dict[str, Kernel] = {}
+        self._ready: dict[str, list[Kernel]] = {}
         self._running: set[Kernel] = set()
         self._closed = False
         logging.getLogger("papermill").setLevel(logging.CRITICAL)  # nbclient logs there too; NotebookRun says it all
@@ -88,14 +88,16 @@ class NotebookRunner:
     ) -> None:
         self.close()
 
-    def prewarm(self, name: str) -> None:
-        """Start a kernel for the next run of a notebook and have it import what the notebook will; returns at once."""
+    def prewarm(self, name: str, *, ready: int = 1) -> None:
+        """Have kernels ready for the next runs of a notebook, importing what it will import; returns at once."""
         notebook = self._read(name)
         with self._lock:
-            if not self._warm or self._closed or name in self._ready:
+            if not self._warm or self._closed:
                 return
             imports = preload_statements(cell.source for cell in code_cells(notebook))
-            self._ready[name] = Kernel(working_folder=self._notebooks, preload=imports)
+            waiting = self._ready.setdefault(name, [])
+            while len(waiting) < ready:
+                waiting.append(Kernel(working_folder=self._notebooks, preload=imports))
 
     def run(self, name: str, parameters: Mapping[str, Parameter], *, run_id: str) -> NotebookRun:
         """Execute a notebook and keep the executed copy, whatever happens to it.
@@ -132,7 +134,7 @@ class NotebookRunner:
         """Kill every kernel; a run that is under way in another thread ends as failed."""
         with self._lock:
             self._closed = True
-            waiting, self._ready = list(self._ready.values()), {}
+            waiting, self._ready = [kernel for kernels in self._ready.values() for kernel in kernels], {}
             for kernel in self._running:
                 kernel.kill()
         for kernel in waiting:
@@ -153,10 +155,12 @@ class NotebookRunner:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the notebook runner is closed")
-            kernel = self._ready.pop(name, None)
-            if kernel is not None and kernel.exit_code is not None:  # it died while it waited
-                kernel.close()
-                kernel = None
+            waiting, kernel = self._ready.get(name, []), None
+            while waiting and kernel is None:
+                kernel = waiting.pop(0)
+                if kernel.exit_code is not None:  # it died while it waited
+                    kernel.close()
+                    kernel = None
             kernel = kernel or Kernel(working_folder=self._notebooks)
             self._running.add(kernel)
         try:

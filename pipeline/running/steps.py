@@ -1,4 +1,4 @@
-"""One notebook each: look at a window, train a model, judge a challenger. What came of it goes into the ledger, once."""
+"""One notebook each: look at a window, train a model, judge a challenger. What came of it is recorded, once."""
 
 from __future__ import annotations
 
@@ -26,20 +26,26 @@ class Runner(Protocol):
     def run(self, name: str, parameters: Mapping[str, Parameter], *, run_id: str) -> NotebookRun:
         """Run it in a process of its own."""
 
-    def prewarm(self, name: str) -> None:
-        """Get a kernel ready for it."""
+    def prewarm(self, name: str, *, ready: int = 1) -> None:
+        """Get kernels ready for its next runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """The three notebook steps over one workspace. `say` gets a line per event."""
+    """The three notebook steps over one workspace.
+
+    `say` gets a line per event. `ahead` is how many kernels are got ready for the looks that follow this one: a kernel
+    takes longer to import than to look, and there are as many looks as the clock allows in a replay.
+    """
 
     workspace: Workspace
     runner: Runner
     say: Callable[[str], None]
+    ahead: int = 0
 
     def look(self, as_of: datetime) -> dict[str, Any]:
         """Judge the current window; returns the monitoring result, with its path and SHA-256."""
+        self.runner.prewarm("drift", ready=1 + self.ahead)
         return self._artefact(self._run("drift", as_of, {}))
 
     def train(self, as_of: datetime, *, purpose: str, signal: str, requested_by: str) -> str:

@@ -68,7 +68,7 @@ class LedgerWriter:
         if self.connection.execute(known).first() is not None:
             return False
         last = self.connection.execute(
-            sa.select(tables.entries.c["seq", "hash"]).order_by(tables.entries.c.seq.desc()).limit(1)
+            sa.select(tables.entries.c.seq, tables.entries.c.hash).order_by(tables.entries.c.seq.desc()).limit(1)
         ).first()
         row = {
             "seq": last.seq + 1 if last else 1,
@@ -174,7 +174,7 @@ class Ledger:
         """Number of entries and the newest hash."""
         with self.engine.connect() as connection:
             row = connection.execute(
-                sa.select(tables.entries.c["seq", "hash"]).order_by(tables.entries.c.seq.desc()).limit(1)
+                sa.select(tables.entries.c.seq, tables.entries.c.hash).order_by(tables.entries.c.seq.desc()).limit(1)
             ).first()
         return (row.seq, row.hash) if row else (0, GENESIS)
 

@@ -44,10 +44,12 @@ def _long(name: str, *, nullable: bool = False) -> sa.Column[object]:
     return sa.Column(name, sa.Text, nullable=nullable)
 
 
-def _number(
-    name: str, kind: type[sa.types.TypeEngine[object]] = sa.Integer, *, nullable: bool = False
-) -> sa.Column[object]:
-    return sa.Column(name, kind, nullable=nullable)
+def _number(name: str, *, nullable: bool = False) -> sa.Column[object]:
+    return sa.Column(name, sa.Integer, nullable=nullable)
+
+
+def _real(name: str, *, nullable: bool = False) -> sa.Column[object]:
+    return sa.Column(name, sa.Double, nullable=nullable)
 
 
 signals = _act(
@@ -63,7 +65,7 @@ challengers = _act(
     _number("rows"),
     _number("positives"),
     _text("recipe", 50),
-    _number("threshold", sa.Double),
+    _real("threshold"),
     _text("data_sha256", 64),
     _text("model_sha256", 64),
     _long("model_path"),
@@ -102,7 +104,7 @@ cycles = _act(
     _time("as_of", key=True),
     _text("clock", 20),
     _text("status", 20),
-    _number("drift_share", sa.Double, nullable=True),
+    _real("drift_share", nullable=True),
     _number("dataset_drift_detected", nullable=True),
     _number("rows", nullable=True),
     _text("champion", 50),
@@ -117,7 +119,7 @@ runs = _act(
     _text("notebook", 50),
     _time("as_of"),
     _text("status", 20),
-    _number("seconds", sa.Double),
+    _real("seconds"),
     _long("path"),
     _long("artefact", nullable=True),
     _long("error", nullable=True),

@@ -86,11 +86,11 @@ class TrafficStore:
         known = _known_labels(start, end, as_of=as_of)
         query = (
             sa.select(
-                predictions.c[
+                *predictions.c[
                     "prediction_id", "application_id", "event_time", "model_version", "score", "threshold", "decision"
                 ],
                 applications.c.features,
-                known.c["y", "known_at"],
+                *known.c["y", "known_at"],
             )
             .join(applications, applications.c.application_id == predictions.c.application_id)
             .outerjoin(known, known.c.application_id == predictions.c.application_id)
@@ -103,7 +103,7 @@ class TrafficStore:
         """Applications with event times in [start, end): features, and `y`, `known_at` where known at `as_of`."""
         known = _known_labels(start, end, as_of=as_of)
         query = (
-            sa.select(applications.c["application_id", "event_time", "features"], known.c["y", "known_at"])
+            sa.select(*applications.c["application_id", "event_time", "features"], *known.c["y", "known_at"])
             .outerjoin(known, known.c.application_id == applications.c.application_id)
             .where(
                 applications.c.event_time >= start, applications.c.event_time < end, applications.c.received_at <= as_of
@@ -123,7 +123,8 @@ class TrafficStore:
     def newest_event(self) -> datetime | None:
         """Event time of the newest application."""
         with self.engine.connect() as connection:
-            return connection.execute(sa.select(sa.func.max(applications.c.event_time))).scalar_one()
+            newest: datetime | None = connection.execute(sa.select(sa.func.max(applications.c.event_time))).scalar_one()
+            return newest
 
     def _frame(self, query: sa.Select[Any]) -> pd.DataFrame:
         with self.engine.connect() as connection:
@@ -152,7 +153,7 @@ def _known_labels(start: datetime, end: datetime, *, as_of: datetime) -> sa.Subq
         .where(inside, labels.c.recorded_at <= as_of)
         .subquery()
     )
-    return sa.select(ranked.c["application_id", "y", "known_at"]).where(ranked.c.rank == 1).subquery("known")
+    return sa.select(ranked.c.application_id, ranked.c.y, ranked.c.known_at).where(ranked.c.rank == 1).subquery("known")
 
 
 def _moments(column: pd.Series) -> list[datetime]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,8 @@ def verify(ledger: Ledger, *, workspace: Path | None) -> Verification:
     files: dict[str, tuple[int, str]] = {}
     with ledger.engine.connect() as connection:
         try:
-            entries = connection.execute(sa.select(tables.entries).order_by(tables.entries.c.seq)).mappings().all()
+            rows = connection.execute(sa.select(tables.entries).order_by(tables.entries.c.seq)).mappings()
+            entries = [dict(row) for row in rows]
         except ValueError as error:
             return Verification(entries=0, files=0, head=GENESIS, breaks=(f"ledger: a time is not readable: {error}",))
         breaks.extend(_broken_chain(entries))
@@ -53,7 +54,7 @@ def verify(ledger: Ledger, *, workspace: Path | None) -> Verification:
     return Verification(entries=len(entries), files=len(files) if workspace else 0, head=head, breaks=tuple(breaks))
 
 
-def _broken_chain(entries: list[sa.RowMapping] | Any) -> Iterator[str]:
+def _broken_chain(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     previous, expected = GENESIS, 1
     for row in entries:
         where = f"ledger entry {row['seq']} ({row['kind']} {row['key']})"
@@ -66,7 +67,7 @@ def _broken_chain(entries: list[sa.RowMapping] | Any) -> Iterator[str]:
         previous, expected = row["hash"], row["seq"] + 1
 
 
-def _broken_rows(connection: sa.Connection, entries: list[sa.RowMapping] | Any) -> Iterator[str]:
+def _broken_rows(connection: sa.Connection, entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for kind, table in tables.ACTS.items():
         bodies: dict[int, str] = {row["seq"]: row["body"] for row in entries if row["kind"] == kind}
         try:

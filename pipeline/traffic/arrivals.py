@@ -1,4 +1,4 @@
-"""What reaches the lender between two looks: applications, scored by the champion of the day, and labels as they come true."""
+"""What reaches the lender between two looks: applications, scored by the champion of the day, and labels."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ class Portfolio:
     """Applications with their outcomes, in order of event time.
 
     `rows` holds `application_id, event_time` (UTC), the features, `y` (1 bad, 0 good, missing when never known) and
-    `known_at` (UTC). `set_aside` lists every row that cannot be used: `row` (1 = first below the header), `application_id`,
-    `reason`.
+    `known_at` (UTC). `set_aside` lists every row that cannot be used: `row` (1 = first below the header),
+    `application_id`, `reason`.
     """
 
     rows: pd.DataFrame
@@ -63,7 +63,7 @@ def _read_columns(path: Path, data: DataSettings) -> pd.DataFrame:
         raise InputError(path, "no such file; data.path expects a CSV, CSV.gz or Parquet file")
     try:
         parquet = path.suffix == ".parquet"
-        found = pq.read_schema(path).names if parquet else list(pd.read_csv(path, nrows=0).columns)  # type: ignore[no-untyped-call]
+        found = pq.read_schema(path).names if parquet else list(pd.read_csv(path, nrows=0).columns)
         if absent := [column for column in columns if column not in found]:
             raise InputError(path, f"no column {absent[0]!r}; the file has {', '.join(map(str, found))}")
         if parquet:
@@ -143,7 +143,7 @@ def _first_reason(set_aside: pd.DataFrame) -> str:
 
 def _with_outcome(rows: pd.DataFrame, raw: pd.DataFrame, path: Path, data: DataSettings) -> pd.DataFrame:
     label = data.label
-    if label.outcome_time is not None:
+    if label.outcome_time is not None and label.horizon is not None:
         outcome = _times(raw[label.outcome_time], path, label.outcome_time)
         if (early := outcome < rows["event_time"]).any():
             position = _first(early)
@@ -161,6 +161,7 @@ def _with_outcome(rows: pd.DataFrame, raw: pd.DataFrame, path: Path, data: DataS
     if (wrong := y.notna() & ~y.isin([0, 1])).any():
         raise _fault(path, label.column, _first(wrong), "0 (good) or 1 (bad)", raw[label.column].iloc[_first(wrong)])
     if label.known_at is None:
+        assert label.delay is not None
         return rows.assign(y=y, known_at=rows["event_time"] + label.delay)
     known_at = _times(raw[label.known_at], path, label.known_at)
     if (early := known_at < rows["event_time"]).any():

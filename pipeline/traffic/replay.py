@@ -51,7 +51,7 @@ def plan_replay(workspace: Workspace, portfolio: Portfolio, *, step: timedelta, 
 def replay(
     steps: Steps, portfolio: Portfolio, plan: Replay, *, keep_going: bool, tick: Callable[[datetime], None]
 ) -> bool:
-    """Run the plan; returns True when it stopped because something waits for a person. `tick` is called after each cycle."""
+    """Run the plan, `tick` after each cycle; returns True when it stopped because something waits for a person."""
     workspace = steps.workspace
     since = plan.start
     for as_of in plan.moments:

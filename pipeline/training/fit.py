@@ -61,7 +61,8 @@ def challenger_window(
 
     >>> from datetime import UTC
     >>> day = timedelta(days=1)
-    >>> start, end = challenger_window(datetime(2006, 7, 1, tzinfo=UTC), horizon=1096 * day, holdback=365 * day, window=1096 * day)
+    >>> lengths = {"horizon": 1096 * day, "holdback": 365 * day, "window": 1096 * day}
+    >>> start, end = challenger_window(datetime(2006, 7, 1, tzinfo=UTC), **lengths)
     >>> start.date().isoformat(), end.date().isoformat()
     ('1999-06-30', '2002-06-30')
     """

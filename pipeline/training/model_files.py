@@ -1,4 +1,4 @@
-"""A model as files: saved with skops, known by the digest of its folder, loaded only when that digest is the recorded one."""
+"""A model as files: saved with skops, and loaded only when its folder's digest is the one on record."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Registered:
 
 
 class MlflowRegistry:
-    """Experiment tracking and the model registry of one model. MLflow is imported on first use: it costs 4-5 CPU seconds."""
+    """Experiment tracking and the registry of one model. MLflow is imported on first use: it costs 4-5 CPU seconds."""
 
     def __init__(self, *, name: str, url: str, artifacts: Path) -> None:
         self.name, self.url, self.artifacts = name, url, artifacts
@@ -73,7 +73,7 @@ class MlflowRegistry:
         trusted_types: tuple[str, ...],
         register: bool,
     ) -> Registered | None:
-        """Track one training run, and register its model as a new version; an earlier half-finished try is marked killed."""
+        """Track one training run and register its model; an earlier half-finished try is marked killed."""
         mlflow, client = self.mlflow, self._client
         experiment = mlflow.get_experiment_by_name(self.name).experiment_id
         for run in client.search_runs([experiment], f"tags.`{_KEY_TAG}` = '{key}' and attributes.status = 'RUNNING'"):

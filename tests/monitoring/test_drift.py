@@ -97,6 +97,11 @@ def test_jensen_shannon_of_equal_shares_is_exactly_zero(counts: list[tuple[int, 
     assert jensen_shannon(reference, reference * times) == 0
 
 
+def test_jensen_shannon_of_nearly_equal_shares_survives_rounding() -> None:
+    counts = np.array([718_821_720, 889_487_834, 531_343_496])  # two rows more: the divergence rounds to -9e-18
+    assert jensen_shannon(counts, counts + np.array([0, 2, 0])) == 0
+
+
 def test_jensen_shannon_of_categories_with_nothing_in_common_is_the_root_of_ln_2() -> None:
     assert jensen_shannon(np.array([7, 0]), np.array([0, 3])) == pytest.approx(np.sqrt(np.log(2)), abs=1e-15)
 
@@ -190,6 +195,13 @@ def test_window_that_moved_in_half_of_its_features_has_drifted() -> None:
         ("income", True, "Wasserstein distance (normed)"),
         ("state", False, "Jensen-Shannon distance"),
     ]
+
+
+def test_feature_whose_score_is_just_the_threshold_has_drifted() -> None:
+    score = judge(a_frame(shift=0.3)).features[0].drift_score
+    for threshold, drifted in [(score, True), (np.nextafter(score, np.inf), False)]:
+        summary = judge(a_frame(shift=0.3), policy=DriftPolicy(threshold=float(threshold)))
+        assert summary.features[0].drift_detected is drifted
 
 
 @pytest.mark.parametrize(

@@ -304,6 +304,11 @@ def test_what_was_written_reads_back_as_the_same_value(
     assert DriftSummary.from_json(json.loads(text)) == summary
 
 
+def test_time_is_written_to_the_microsecond() -> None:
+    summary = a_summary(0.25, timestamp=WINDOW.end + timedelta(microseconds=7))
+    assert summary.to_json()["timestamp"] == "2006-07-01T00:00:00.000007Z"
+
+
 @pytest.mark.parametrize(
     ("path", "value", "complaint"),
     [

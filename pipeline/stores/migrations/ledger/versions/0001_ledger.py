@@ -6,8 +6,8 @@ from alembic import op
 revision, down_revision = "0001", None
 
 
-def _act(name: str, *columns: sa.Column) -> None:
-    entry = sa.Column("entry", sa.Integer, sa.ForeignKey("entries.seq"), nullable=False, unique=True)
+def _act(name: str, *columns: sa.Column[object]) -> None:
+    entry: sa.Column[int] = sa.Column("entry", sa.Integer, sa.ForeignKey("entries.seq"), nullable=False, unique=True)
     op.create_table(name, *columns, entry)
 
 
