@@ -64,8 +64,14 @@ notebooks: setup | $(BIN)/jupyter-lab ## open the notebooks in JupyterLab (insta
 	@$(BIN)/jupyter-lab --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	  --LabApp.extension_manager=readonly $(ARGS) notebooks
 
-story: setup ## tell, step by step, how a model falls ill and is healed
-	@$(BIN)/mend story $(ARGS)
+# A workspace of its own: the table in README.md comes from here, and takes about six minutes to make.
+story: setup ## replay all of history, sign whatever passes, print every challenger
+	@set -eu; export MEND_MODEL__WORKSPACE=$(WORKSPACE)/story; $(BIN)/mend init >&2; \
+	while $(BIN)/mend replay >&2; do \
+	  digest=$$($(BIN)/mend status --json | $(BIN)/python -c 'import json, sys; print(*json.load(sys.stdin)["pending"][:1])'); \
+	  [ -n "$$digest" ] || break; \
+	  $(BIN)/mend approve "$$digest" --as credit.officer@bank.example --reason "story: whatever passes is signed" >&2; \
+	done; $(BIN)/mend story
 
 ##@ Work on it
 

@@ -32,7 +32,9 @@ app = typer.Typer(
 )
 ledger_app = typer.Typer(help="The record of every act: append-only and hash-chained.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger")
-out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+_PIPED_WIDTH = None if sys.stdout.isatty() else 160  # columns; rich takes 80 when nobody tells it
+out = Console(highlight=False, soft_wrap=True, width=_PIPED_WIDTH)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 AsOf = Annotated[str, typer.Option("--as-of", help="UTC time to judge, ISO 8601. Default: this workspace's now.")]
@@ -204,7 +206,8 @@ def review(
 ) -> None:
     """What waits for a person, with every gate."""
     from pipeline import status as ask
-    from pipeline.promotion.review import find_digest
+    from pipeline.frames import checks_frame
+    from pipeline.promotion.review import find_digest, read_dossier
 
     workspace = open_workspace(load_settings())
     workspace.require_champion()
@@ -223,7 +226,8 @@ def review(
             f"as of {item['as_of'][:10]}: "
             f"{item['standing']}, expires {item['expires_at'][:10]}"
         )
-        _table(item["gates"])
+        dossier = read_dossier(workspace, item["digest"])
+        _table(checks_frame(dossier)[["gate", "name", "outcome", "observed", "threshold", "unit", "note"]].to_dict("records"))
 
 
 @app.command()

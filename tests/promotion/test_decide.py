@@ -1,0 +1,170 @@
+"""A signature binds one person to one dossier, once; everything else is refused with its reason, and recorded."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from builders import AS_OF, HEAD, OFFICER, a_dossier, a_workspace, judged, put_on_record
+
+from pipeline.errors import IntegrityError, RefusedError
+from pipeline.promotion.decide import decide
+from pipeline.promotion.reconcile import projection
+from pipeline.promotion.review import find_digest, pending, reviewed
+from pipeline.promotion.state import Standing
+from pipeline.stores.verify import verify
+
+LATER = AS_OF + timedelta(days=1)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    made = a_workspace(tmp_path)
+    yield made
+    made.ledger.engine.dispose()
+    made.traffic.engine.dispose()
+
+
+def sign(workspace, digest, verdict="approved", *, actor=OFFICER, reason="better", now=LATER):
+    return decide(workspace, digest, verdict, actor=actor, reason=reason, now=now)
+
+
+def standings(workspace, now=LATER):
+    return {item.row["challenger"]: item.standing for item in reviewed(workspace, now=now)}
+
+
+def refusals(workspace):
+    return [entry.body["why"] for entry in workspace.ledger.entries(kind="refused_decision")]
+
+
+def test_a_signed_challenger_is_the_champion(workspace):
+    digest = judged(workspace, a_dossier())
+    assert [item.digest for item in pending(workspace, now=LATER)] == [digest]
+    decision = sign(workspace, digest)
+    assert (decision["verdict"], decision["actor"], decision["reason"]) == ("approved", OFFICER, "better")
+    assert workspace.ledger.champion()["version"] == "2"
+    assert workspace.ledger.champion()["digest"] == digest
+    assert pending(workspace, now=LATER) == []
+    assert verify(workspace.ledger, workspace=workspace.root).verified
+    assert projection(workspace, now=LATER).stages == {"1": "Archived", "2": "Production"}
+
+
+def test_a_rejected_challenger_is_not(workspace):
+    digest = judged(workspace, a_dossier())
+    sign(workspace, digest, "rejected", reason="too good to be true")
+    assert workspace.ledger.champion()["version"] == "1"
+    assert standings(workspace) == {"2": Standing.REJECTED}
+
+
+def test_the_same_act_twice_gets_the_first_answer(workspace):
+    digest = judged(workspace, a_dossier())
+    first = sign(workspace, digest)
+    again = sign(workspace, digest, reason="another reason", now=LATER + timedelta(days=90))
+    assert again == first
+    assert len(workspace.ledger.acts("decision")) == 1
+    assert len(workspace.ledger.acts("champion")) == 2
+
+
+def changed(workspace, digest):
+    path = workspace.root / workspace.ledger.get("dossier", digest)["path"]
+    path.write_text(path.read_text().replace('"model_name":"test"', '"model_name":"tset"'))
+
+
+@pytest.mark.parametrize(
+    ("given", "before", "error", "says"),
+    [
+        pytest.param({"actor": "eve"}, None, RefusedError, "not on the list", id="not on the list"),
+        pytest.param({"actor": ""}, None, RefusedError, "not on the list", id="nobody"),
+        pytest.param({"reason": "  "}, None, RefusedError, "needs a reason", id="no reason"),
+        pytest.param({"now": AS_OF + timedelta(days=14)}, None, RefusedError, "expired on 2006-07-15", id="expired"),
+        pytest.param({}, changed, IntegrityError, "changed after it was judged", id="changed evidence"),
+    ],
+)
+def test_what_may_not_be_signed_is_refused_with_its_reason_and_recorded(workspace, given, before, error, says):
+    digest = judged(workspace, a_dossier())
+    if before:
+        before(workspace, digest)
+    with pytest.raises(error, match=says):
+        sign(workspace, digest, **given)
+    assert workspace.ledger.champion()["version"] == "1"
+    assert says in refusals(workspace)[0]
+
+
+def test_a_challenger_that_the_gates_refused_cannot_be_signed(workspace):
+    digest = judged(workspace, a_dossier(better=False))
+    with pytest.raises(RefusedError, match="refused by the gates"):
+        sign(workspace, digest)
+
+
+def test_who_asked_for_the_training_cannot_sign_it(workspace):
+    digest = judged(workspace, a_dossier(), requested_by=OFFICER)
+    with pytest.raises(RefusedError, match="four eyes"):
+        sign(workspace, digest)
+    assert sign(workspace, digest, actor=HEAD)["actor"] == HEAD
+
+
+def test_on_a_one_person_desk_four_eyes_can_be_switched_off(tmp_path):
+    workspace = a_workspace(tmp_path, four_eyes="false")
+    digest = judged(workspace, a_dossier(), requested_by=OFFICER)
+    assert sign(workspace, digest)["verdict"] == "approved"
+
+
+def test_a_decision_is_not_overturned_by_another(workspace):
+    digest = judged(workspace, a_dossier())
+    sign(workspace, digest, "rejected", reason="no")
+    with pytest.raises(RefusedError, match=f"already rejected by {OFFICER}"):
+        sign(workspace, digest, actor=HEAD)
+
+
+def test_evidence_against_a_former_champion_is_stale(workspace):
+    first = judged(workspace, a_dossier(challenger="2"))
+    second = judged(workspace, a_dossier(challenger="3"))
+    sign(workspace, first)
+    assert standings(workspace)["3"] is Standing.STALE
+    with pytest.raises(RefusedError, match="champion is now version 2"):
+        sign(workspace, second)
+
+
+def test_of_two_approvers_at_once_one_decides_and_the_other_is_told(workspace):
+    digests = [judged(workspace, a_dossier(challenger=version)) for version in ("2", "3")]
+    barrier, answers = threading.Barrier(2), []
+
+    def approve(digest, actor):
+        barrier.wait()
+        try:
+            answers.append(sign(workspace, digest, actor=actor)["verdict"])
+        except RefusedError as refusal:
+            answers.append(str(refusal))
+
+    threads = [
+        threading.Thread(target=approve, args=pair) for pair in zip(digests, (OFFICER, HEAD), strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers)[0] == "approved"
+    assert "the champion is now version" in sorted(answers)[1]
+    assert len(workspace.ledger.acts("champion")) == 2
+    assert verify(workspace.ledger, workspace=workspace.root).verified
+
+
+def test_a_later_dossier_on_the_same_challenger_replaces_the_earlier(workspace):
+    first = judged(workspace, a_dossier())
+    second = judged(workspace, a_dossier(as_of=LATER))
+    assert [item.digest for item in pending(workspace, now=LATER)] == [second]
+    with pytest.raises(RefusedError, match="judged again later"):
+        sign(workspace, first)
+
+
+def test_a_digest_may_be_shortened_but_must_be_plain(workspace):
+    digest = judged(workspace, a_dossier())
+    assert find_digest(workspace, digest[:8]) == digest
+    for prefix in ("", digest[:7], "0" * 12):
+        with pytest.raises(Exception, match="digest: expected"):
+            find_digest(workspace, prefix)
+
+
+def test_a_version_that_nobody_judged_is_staged_not_archived(workspace):
+    with workspace.ledger.transaction(recorded_at=AS_OF) as writer:
+        put_on_record(writer, version="4")
+    assert projection(workspace, now=LATER).stages == {"1": "Production", "4": "Staging"}
