@@ -227,7 +227,11 @@ def review(
             f"{item['standing']}, expires {item['expires_at'][:10]}"
         )
         dossier = read_dossier(workspace, item["digest"])
-        _table(checks_frame(dossier)[["gate", "name", "outcome", "observed", "threshold", "unit", "note"]].to_dict("records"))
+        _table(
+            checks_frame(dossier)[["gate", "name", "outcome", "observed", "threshold", "unit", "note"]].to_dict(
+                "records"
+            )
+        )
 
 
 @app.command()

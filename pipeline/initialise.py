@@ -13,7 +13,9 @@ from pipeline.promotion.reconcile import reconcile
 from pipeline.reference import choose_reference, freeze
 from pipeline.running.steps import SERVICE, Steps
 from pipeline.traffic.arrivals import load_history
-from pipeline.traffic.portfolio import Portfolio
+from pipeline.traffic.portfolio import Portfolio, between
+from pipeline.training.challenger import champion_plan
+from pipeline.training.fit import require_teachable
 from pipeline.wiring import Workspace
 
 SET_ASIDE = "monitoring/set_aside.csv"
@@ -23,6 +25,7 @@ def initialise(steps: Steps, portfolio: Portfolio, *, say: Callable[[str], None]
     """Set a workspace up as of go-live; does nothing when a champion is in place already."""
     workspace = steps.workspace
     go_live = workspace.settings.train.go_live
+    _require_teachable(workspace, portfolio, go_live)
     _freeze_reference(workspace, portfolio, go_live, say)
     _list_set_aside(workspace, portfolio.set_aside, go_live, say)
     arrived = load_history(workspace, portfolio, go_live=go_live)
@@ -34,6 +37,13 @@ def initialise(steps: Steps, portfolio: Portfolio, *, say: Callable[[str], None]
             say(f"version {version} is the first champion, put in place by init")
     for line in reconcile(workspace, now=go_live):
         say(f"registry: {line}")
+
+
+def _require_teachable(workspace: Workspace, portfolio: Portfolio, go_live: datetime) -> None:
+    """Find out before anything is written whether a champion can be trained at all."""
+    plan = champion_plan(workspace.settings)
+    rows = portfolio.rows[between(portfolio.rows, plan.start, min(plan.end, go_live - portfolio.horizon))]
+    require_teachable(rows[rows["y"].notna() & (rows["known_at"] <= go_live)], plan)
 
 
 def _freeze_reference(

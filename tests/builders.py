@@ -29,7 +29,9 @@ OFFICER, HEAD = "credit.officer@bank.example", "risk.head@bank.example"
 def mend(*arguments: str, config: Path, exit_code: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user would, in a process of its own, and expect an exit code."""
     command = [sys.executable, "-m", "pipeline", "--config", str(config), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | variables, cwd=config.parent, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | variables, cwd=config.parent, check=False
+    )
     assert done.returncode == exit_code, f"mend {arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 

@@ -75,7 +75,7 @@ def retrain_cause(workspace: Workspace, as_of: datetime, summary: DriftSummary) 
     if signal is None and retrain.schedule is not None and as_of - last["as_of"] >= retrain.schedule:
         note = f"{retrain.schedule.days} days since the last training"
         signal, why = (
-            RetrainSignal(reason="schedule", windows=(summary.window.window_id,), as_of=as_of, note=note),
+            RetrainSignal(reason="schedule", windows=(), as_of=as_of, note=note),
             note,
         )
     if signal is None:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.signals import RetrainSignal
-from monitoring.values import Window
 from pipeline.clock import wall_clock
 from pipeline.errors import InputError, RefusedError
 from pipeline.promotion.review import pending
@@ -25,14 +24,13 @@ def request_challenger(steps: Steps, as_of: datetime, *, actor: str, reason: str
         raise InputError("train", "expected --as NAME and --reason WHY: who asks cannot sign under four eyes")
     if waiting := pending(workspace, now=as_of):
         raise RefusedError(f"version {waiting[0].row['challenger']} waits for a signature; decide on it first")
-    window = Window(start=as_of - workspace.settings.monitor.lookback, end=as_of)
-    signal = RetrainSignal(reason="person", windows=(window.window_id,), as_of=as_of, note=reason)
+    signal = RetrainSignal(reason="person", windows=(), as_of=as_of, note=reason)
     values = {
         "key": signal.key,
         "as_of": as_of,
         "reason": "person",
         "note": reason,
-        "windows": f'["{window.window_id}"]',
+        "windows": "[]",
     }
     with workspace.ledger.transaction(recorded_at=wall_clock()) as writer:
         writer.record("signal", signal.key, values, at=as_of, actor=actor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from pipeline.artefacts import canonical_json, sha256_text, sha256_tree, stamp
 from pipeline.desk import Desk
 from pipeline.errors import InputError, NotEnoughDataError
+from pipeline.settings import Settings
 from pipeline.stores.engine import iso
 from pipeline.training.fit import Fitted, TrainingPlan, challenger_window
 from pipeline.training.model_files import TRUSTED_TYPES, folder_digest
@@ -19,16 +21,21 @@ FOLDER = "monitoring/retraining/challengers"
 
 def plan(desk: Desk, purpose: str) -> TrainingPlan:
     """What to train: "champion" (the first, on the window the settings name) or "challenger" (relative to now)."""
-    train = desk.settings.train
-    if purpose not in ("champion", "challenger"):
+    if purpose == "champion":
+        return champion_plan(desk.settings)
+    if purpose != "challenger":
         raise InputError("train", f"purpose: expected champion or challenger, got {purpose!r}")
-    start, end = train.champion_start, train.champion_end
-    if purpose == "challenger":
-        horizon = desk.workspace.horizon
-        start, end = challenger_window(desk.as_of, horizon=horizon, holdback=train.holdback, window=train.window)
+    train, horizon = desk.settings.train, desk.workspace.horizon
+    start, end = challenger_window(desk.as_of, horizon=horizon, holdback=train.holdback, window=train.window)
+    return dataclasses.replace(champion_plan(desk.settings), start=start, end=end)
+
+
+def champion_plan(settings: Settings) -> TrainingPlan:
+    """What the first champion is trained on, as the settings say it."""
+    train = settings.train
     return TrainingPlan(
-        start=start,
-        end=end,
+        start=train.champion_start,
+        end=train.champion_end,
         recipe=train.recipe,
         grid=train.grid,
         tuning_share=train.tuning_share,

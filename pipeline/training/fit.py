@@ -86,9 +86,8 @@ def fit(rows: pd.DataFrame, kinds: Mapping[str, str], plan: TrainingPlan) -> Fit
     Raises:
         NotEnoughDataError: Too few rows, or one class only in any part that needs both.
     """
-    where = f"training window {plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d}"
     rows = rows.sort_values(["event_time", "application_id"], ignore_index=True)
-    _require_both_classes(rows, plan, where)
+    where = require_teachable(rows, plan)
     features, y = rows[list(kinds)], rows["y"].to_numpy().astype(np.int8)
     split = int(len(rows) * (1 - plan.tuning_share))
     estimator, default_grid = build(plan.recipe, kinds, seed=plan.seed)
@@ -116,7 +115,16 @@ def fit(rows: pd.DataFrame, kinds: Mapping[str, str], plan: TrainingPlan) -> Fit
     )
 
 
-def _require_both_classes(rows: pd.DataFrame, plan: TrainingPlan, where: str) -> None:
+def require_teachable(rows: pd.DataFrame, plan: TrainingPlan) -> str:
+    """Enough rows, in order of time, and both outcomes in the part to learn from and the part to tune on.
+
+    Returns:
+        The window in words, for later messages.
+
+    Raises:
+        NotEnoughDataError: One of these is not so.
+    """
+    where = f"training window {plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d}"
     if len(rows) < plan.min_rows:
         raise NotEnoughDataError(where, f"{len(rows)} labelled mature rows, need train.min_rows = {plan.min_rows}")
     split = int(len(rows) * (1 - plan.tuning_share))
@@ -125,6 +133,7 @@ def _require_both_classes(rows: pd.DataFrame, plan: TrainingPlan, where: str) ->
             raise NotEnoughDataError(
                 where, f"the {name} part has {len(part)} rows of one class only, need good and bad ones"
             )
+    return where
 
 
 def _searched(

@@ -103,13 +103,22 @@ def test_every_notebook_run_is_kept_and_on_record(workspace):
 
 def test_a_signature_promotes_and_the_record_verifies(demo_copy):
     (digest,) = answer("status", config=demo_copy)["pending"]
-    assert "not on the list" in mend("approve", digest, "--as", "eve", "--reason", "x", config=demo_copy, exit_code=4).stderr
+    assert (
+        "not on the list"
+        in mend("approve", digest, "--as", "eve", "--reason", "x", config=demo_copy, exit_code=4).stderr
+    )
     done = mend("approve", digest[:12], "--as", OFFICER, "--reason", "better on later loans", config=demo_copy)
     assert "registry: alias champion: 1 → " in done.stdout
     mend("approve", digest, "--as", OFFICER, "--reason", "again", config=demo_copy)
-    assert "already approved" in mend("reject", digest, "--as", HEAD, "--reason", "no", config=demo_copy, exit_code=4).stderr
+    assert (
+        "already approved"
+        in mend("reject", digest, "--as", HEAD, "--reason", "no", config=demo_copy, exit_code=4).stderr
+    )
     status = answer("status", config=demo_copy)
-    assert (status["champion"]["version"], status["pending"]) == (answer("story", config=demo_copy)[-1]["challenger"], [])
+    assert (status["champion"]["version"], status["pending"]) == (
+        answer("story", config=demo_copy)[-1]["challenger"],
+        [],
+    )
     assert "the registry says what the ledger says" in mend("reconcile", config=demo_copy).stdout
     assert ": verified" in mend("ledger", "verify", config=demo_copy).stdout
 

@@ -135,9 +135,7 @@ def test_of_two_approvers_at_once_one_decides_and_the_other_is_told(workspace):
         except RefusedError as refusal:
             answers.append(str(refusal))
 
-    threads = [
-        threading.Thread(target=approve, args=pair) for pair in zip(digests, (OFFICER, HEAD), strict=True)
-    ]
+    threads = [threading.Thread(target=approve, args=pair) for pair in zip(digests, (OFFICER, HEAD), strict=True)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -135,12 +135,19 @@ def test_an_untouched_record_verifies(ledger, tmp_path):
         ),
         *(
             pytest.param(f"UPDATE signals SET {column} = '{value}' WHERE key = 'k1'", "entry 2", id=f"signals.{column}")
-            for column, value in {"reason": "person", "note": "x", "windows": "[1]", "as_of": "2006-07-01T12:00:01.000000Z"}.items()
+            for column, value in {
+                "reason": "person",
+                "note": "x",
+                "windows": "[1]",
+                "as_of": "2006-07-01T12:00:01.000000Z",
+            }.items()
         ),
         pytest.param("UPDATE champions SET version = '9'", "champions", id="champions.version"),
         pytest.param("DELETE FROM signals WHERE key = 'k1'", "the row of entry 2 is gone", id="a row deleted"),
         pytest.param("UPDATE entries SET at = 'yesterday' WHERE seq = 2", "not readable", id="a time that is none"),
-        pytest.param("UPDATE signals SET as_of = 'yesterday' WHERE key = 'k1'", "not readable", id="an act's time that is none"),
+        pytest.param(
+            "UPDATE signals SET as_of = 'yesterday' WHERE key = 'k1'", "not readable", id="an act's time that is none"
+        ),
         pytest.param("UPDATE signals SET entry = 99 WHERE key = 'k1'", "entry 99", id="a row under another entry"),
         pytest.param("UPDATE entries SET body = 'x' WHERE seq = 2", "entry 2", id="a body that is no JSON"),
         pytest.param("UPDATE entries SET files = 'x' WHERE seq = 3", "entry 3", id="files that are no JSON"),

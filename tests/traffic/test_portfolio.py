@@ -50,11 +50,21 @@ def spoilt(column, row, value):
 @pytest.mark.parametrize(
     ("frame", "says"),
     [
-        pytest.param(spoilt("application_date", 4, "31/12/1997"), "row 5: application_date: expected a date", id="date"),
-        pytest.param(spoilt("charge_off_date", 9, "soon"), "row 10: charge_off_date: expected a date", id="outcome date"),
-        pytest.param(spoilt("charge_off_date", 2, "1990-01-01"), "row 3: charge_off_date: expected an outcome after", id="early"),
-        pytest.param(spoilt("loan_amount", 7, "a lot"), "row 8: loan_amount: expected a number, got 'a lot'", id="number"),
-        pytest.param(spoilt("loan_id", 6, "SBA000001"), "row 7: loan_id: expected a new id (row 1 has it", id="duplicate"),
+        pytest.param(
+            spoilt("application_date", 4, "31/12/1997"), "row 5: application_date: expected a date", id="date"
+        ),
+        pytest.param(
+            spoilt("charge_off_date", 9, "soon"), "row 10: charge_off_date: expected a date", id="outcome date"
+        ),
+        pytest.param(
+            spoilt("charge_off_date", 2, "1990-01-01"), "row 3: charge_off_date: expected an outcome after", id="early"
+        ),
+        pytest.param(
+            spoilt("loan_amount", 7, "a lot"), "row 8: loan_amount: expected a number, got 'a lot'", id="number"
+        ),
+        pytest.param(
+            spoilt("loan_id", 6, "SBA000001"), "row 7: loan_id: expected a new id (row 1 has it", id="duplicate"
+        ),
         pytest.param(spoilt("loan_id", 6, ""), "row 7: loan_id: expected an id", id="no id"),
         pytest.param(loans().drop(columns="employees"), "no column 'employees'", id="no such column"),
     ],
