@@ -1,0 +1,153 @@
+"""What only a browser can tell: charts are drawn, nothing breaks, nothing leaves this machine, a phone suffices."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from builders import OFFICER, REPOSITORY, a_dossier, judged
+from dashboard_builders import config_of
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from pipeline.settings import CONFIG_VARIABLE
+from pipeline.wiring import Workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+CHARTS = {"": 1, "drift": 3, "review": 5, "runs": 0, "ledger": 1}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("MEND_REQUIRE_BROWSER") == "1":
+            pytest.fail("MEND_REQUIRE_BROWSER=1, and there is no Chromium on PATH: apt install chromium")
+        pytest.skip("NO BROWSER: no Chromium on PATH, so no page was drawn; apt install chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def served(config: Path) -> Iterator[str]:
+    """The dashboard as `mend dashboard` starts it, on a port of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    environment = os.environ | {CONFIG_VARIABLE: str(config)}
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=REPOSITORY / "dashboard", env=environment, stdout=quiet, stderr=quiet) as server:
+        try:
+            wait_for(port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def wait_for(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)
+    raise TimeoutError("the dashboard did not start")
+
+
+@pytest.fixture(scope="module")
+def address(demo: Path) -> Iterator[str]:
+    with served(demo) as url:
+        yield url
+
+
+def open_in(browser: Browser, url: str, *, width: int, dark: bool = False) -> tuple[Page, dict[str, list[str]]]:
+    """A page, fully drawn, and what it complained of and whom it asked."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
+    seen: dict[str, list[str]] = {"errors": [], "hosts": []}
+    page.on("pageerror", lambda error: seen["errors"].append(str(error)))
+    page.on("request", lambda request: seen["hosts"].append(urlsplit(request.url).hostname or ""))
+    page.goto(url)
+    settle(page)
+    return page, seen
+
+
+def settle(page: Page) -> None:
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"] h1', timeout=60_000)
+    page.wait_for_load_state("networkidle")
+
+
+def drawn(page: Page) -> int:
+    """Charts that have marks on them: an empty frame has none."""
+    count = "() => document.querySelectorAll('[data-testid=stVegaLiteChart] :is(canvas, svg.marks)').length"
+    return int(page.evaluate(count))
+
+
+@pytest.mark.parametrize("name", CHARTS)
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (1440, True), (390, False)], ids=["light", "dark", "phone"])
+def test_a_page_is_drawn_whole_and_asks_nobody_else(
+    name: str, width: int, dark: bool, address: str, browser: Browser
+) -> None:
+    page, seen = open_in(browser, f"{address}/{name}", width=width, dark=dark)
+    page.wait_for_function(
+        "n => document.querySelectorAll('[data-testid=stVegaLiteChart] :is(canvas, svg.marks)').length >= n",
+        arg=CHARTS[name],
+    )
+    main: dict[str, Any] = page.evaluate(
+        "() => { const m = document.querySelector('[data-testid=stMain]'); return {inner: m.scrollWidth, outer: m.clientWidth} }"
+    )
+    assert drawn(page) == CHARTS[name]
+    assert seen["errors"] == []
+    assert set(seen["hosts"]) <= {"127.0.0.1", ""}
+    assert page.locator('[data-testid="stException"], [data-testid="stAlertContentError"]').count() == 0
+    assert main["inner"] <= main["outer"] <= width
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+def test_evidently_is_shown_in_a_frame_that_cannot_reach_the_desk(address: str, browser: Browser) -> None:
+    page, seen = open_in(browser, f"{address}/drift", width=1440)
+    page.get_by_text("Show it here").click()
+    report = page.frame_locator("iframe").frame_locator("iframe[sandbox]")
+    report.get_by_text("Drift is detected for").first.wait_for(timeout=60_000)
+    sandbox = page.frame_locator("iframe").locator("iframe").get_attribute("sandbox")
+    assert sandbox == "allow-scripts"
+    assert seen["errors"] == []
+    assert set(seen["hosts"]) <= {"127.0.0.1", ""}
+    page.close()
+
+
+def test_a_double_click_decides_once(workspace: Workspace, browser: Browser) -> None:
+    judged(workspace, a_dossier())
+    with served(config_of(workspace)) as url:
+        page, seen = open_in(browser, f"{url}/review", width=1440)
+        page.get_by_role("button", name="Reject…").click()
+        form = page.get_by_role("dialog")
+        form.get_by_role("combobox").click()
+        page.get_by_role("option", name=OFFICER).click()
+        form.get_by_role("textbox").fill("clicked twice")
+        form.get_by_role("button", name="Reject", exact=True).dblclick()
+        page.get_by_role("heading", name="Version 2 was rejected").wait_for(timeout=60_000)
+        page.close()
+    assert [(made["verdict"], made["reason"]) for made in workspace.ledger.acts("decision")] == [
+        ("rejected", "clicked twice")
+    ]
+    assert workspace.ledger.entries(kind="refused_decision") == []
+    assert seen["errors"] == []

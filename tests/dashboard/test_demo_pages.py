@@ -1,0 +1,106 @@
+"""The pages over a real life: loans from 2004 to the first challenger that passed every gate."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from builders import OFFICER
+from dashboard_builders import Open, texts
+
+from pipeline.frames import drift_frame
+from pipeline.promotion.review import pending
+from pipeline.running.cycle import read_summary
+from pipeline.settings import load_settings
+from pipeline.wiring import Workspace, open_workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+
+
+def look(config: Path) -> Workspace:
+    """The stores behind a settings file."""
+    return open_workspace(load_settings(config))
+
+
+def close(workspace: Workspace) -> None:
+    workspace.ledger.engine.dispose()
+    workspace.traffic.engine.dispose()
+
+
+def test_the_overview_tells_champion_drift_and_what_waits(demo: Path, open_page: Open) -> None:
+    workspace = look(demo)
+    (waiting,) = pending(workspace, now=workspace.now())
+    last = workspace.ledger.last_cycle()
+    assert last is not None
+    summary = read_summary(workspace, last["summary_path"])
+    close(workspace)
+    page = open_page("overview", demo)
+    assert not page.exception
+    said = texts(page)
+    assert "**Version 1** is champion since **1 Jan 2004**" in said
+    assert f"has drifted: {summary.num_drifted_features} of 13 features" in said
+    assert f"**Version {waiting.row['challenger']} waits for a signature.**" in said
+    assert "Called bad (95 % interval)" in said
+    assert f"trained version {waiting.row['challenger']}" in said
+
+
+def test_the_drift_page_ranks_features_and_draws_any_of_them(demo: Path, open_page: Open) -> None:
+    workspace = look(demo)
+    last = workspace.ledger.last_cycle()
+    assert last is not None
+    frame = drift_frame(read_summary(workspace, last["summary_path"]))
+    close(workspace)
+    page = open_page("drift", demo)
+    assert not page.exception
+    assert page.selectbox(key="feature").options == frame["feature"].tolist()
+    assert page.table[0].value["How it moved"].str.replace("\\", "").tolist() == frame["moved"].tolist()
+    for feature in ("loan_amount", "borrower_state"):
+        page.selectbox(key="feature").select(feature).run()
+        assert not page.exception
+        assert any(text.value.startswith(f"{feature}: ") for text in page.text)
+
+
+def test_a_past_dossier_says_why_it_was_refused(demo: Path, open_page: Open) -> None:
+    workspace = look(demo)
+    refused = workspace.ledger.acts("dossier")[0]
+    close(workspace)
+    page = open_page("review", demo, digest=refused["digest"])
+    assert not page.exception
+    assert page.title[0].value == f"Version {refused['challenger']} was refused by the gates"
+    outcomes = page.table[0].value["Outcome"].tolist()
+    assert outcomes != ["✓ passed"] * 6
+    assert not [button for button in page.button if button.key == "open_approved"]
+
+
+def test_the_runs_page_shows_an_executed_notebook_as_text(demo: Path, open_page: Open) -> None:
+    page = open_page("runs", demo, run="20040101_000000_train")
+    assert not page.exception
+    assert page.selectbox(key="run").value == "20040101_000000_train"
+    assert any("train" in code.value and "import" in code.value for code in page.code)
+
+
+def test_the_ledger_page_verifies_every_file_when_asked(demo: Path, open_page: Open) -> None:
+    page = open_page("ledger", demo)
+    assert [success.value.split()[0] for success in page.success] == ["Verified:"]
+    (button,) = [each for each in page.button if each.label == "Verify every file too"]
+    button.click().run()
+    assert "files" in page.success[1].value
+
+
+def test_a_signature_on_the_page_reaches_the_registry(demo_copy: Path, open_page: Open) -> None:
+    page = open_page("review", demo_copy)
+    page.button(key="open_approved").click().run()
+    page.selectbox(key="actor").select(OFFICER)
+    page.text_area(key="reason").input("better on every count that matters")
+    (button,) = [each for each in page.button if each.label == "Approve"]
+    button.click().run()
+    assert not page.exception
+    workspace = look(demo_copy)
+    champion = workspace.require_champion()["version"]
+    assert page.title[0].value == f"Version {champion} became champion"
+    deadline = time.monotonic() + 120
+    while not (followed := workspace.ledger.entries(kind="registry_followed"))[1:] and time.monotonic() < deadline:
+        time.sleep(0.5)
+    close(workspace)
+    assert followed[-1].body["champion"] == champion
