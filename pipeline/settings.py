@@ -313,7 +313,8 @@ class Settings(BaseSettings):
     def store_url(self, store: Literal["traffic", "ledger", "mlflow"]) -> str:
         """Database URL of a store."""
         folder = self.workspace / store if store == "mlflow" else self.workspace
-        return getattr(self.stores, store) or f"sqlite:///{folder / store}.db"
+        given: str = getattr(self.stores, store)
+        return given.replace("postgresql://", "postgresql+psycopg://", 1) or f"sqlite:///{folder / store}.db"
 
 
 def find_config(start: Path) -> Path:

@@ -53,7 +53,7 @@ def open_engine(url: str) -> sa.Engine:
     except sa.exc.ArgumentError:
         raise InputError("stores", f"expected a database URL like sqlite:///var/ledger.db, got {url!r}") from None
     if parsed.get_backend_name() == "postgresql":
-        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return sa.create_engine(parsed, pool_pre_ping=True)
     if parsed.get_backend_name() != "sqlite":
         raise InputError("stores", f"expected SQLite or PostgreSQL, got {parsed.get_backend_name()}")
     if parsed.database:

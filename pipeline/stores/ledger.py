@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +33,10 @@ class Entry:
     files: dict[str, str]
     prev: str
     hash: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**asdict(self), "at": iso(self.at), "recorded_at": iso(self.recorded_at)}
 
 
 def entry_hash(row: Mapping[str, Any]) -> str:

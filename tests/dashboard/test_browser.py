@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -110,14 +109,12 @@ def test_a_page_is_drawn_whole_and_asks_nobody_else(
         "n => document.querySelectorAll('[data-testid=stVegaLiteChart] :is(canvas, svg.marks)').length >= n",
         arg=CHARTS[name],
     )
-    main: dict[str, Any] = page.evaluate(
-        "() => { const m = document.querySelector('[data-testid=stMain]'); return {inner: m.scrollWidth, outer: m.clientWidth} }"
-    )
+    inner, outer = page.locator('[data-testid="stMain"]').evaluate("main => [main.scrollWidth, main.clientWidth]")
     assert drawn(page) == CHARTS[name]
     assert seen["errors"] == []
     assert set(seen["hosts"]) <= {"127.0.0.1", ""}
     assert page.locator('[data-testid="stException"], [data-testid="stAlertContentError"]').count() == 0
-    assert main["inner"] <= main["outer"] <= width
+    assert inner <= outer <= width
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
     page.close()
 

@@ -1,0 +1,223 @@
+"""Questions at the command line: they read, and change nothing on record."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from pipeline.cli_terminal import AsOf, Json, argument, err, notebook_runner, out, print_json, table, waiting
+from pipeline.errors import NotebookFailedError
+from pipeline.settings import load_settings, parse_day
+from pipeline.wiring import open_workspace
+
+ask_app = typer.Typer()
+ledger_app = typer.Typer(help="The record of every act: append-only and hash-chained.", no_args_is_help=True)
+ask_app.add_typer(ledger_app, name="ledger")
+
+
+@ask_app.command()
+def drift(as_of: AsOf = "", as_json: Json = False) -> None:
+    """Look at one window by hand: runs drift.ipynb off the record and prints what moved."""
+    from monitoring.values import DriftSummary
+    from pipeline.frames import drift_frame
+
+    result = _by_hand("drift", as_of, {})
+    workspace = open_workspace(load_settings())
+    summary = DriftSummary.from_json(json.loads((workspace.root / result["summary"]).read_text(encoding="utf-8")))
+    if as_json:
+        print_json(summary.to_json())
+        return
+    out.print(f"{summary.window.window_id}: {summary.state.value}, {summary.rows} rows. {summary.reason or ''}")
+    frame = drift_frame(summary)
+    table(frame[["feature", "drift_score", "threshold", "drift_detected", "moved", "rows"]].to_dict("records"))
+
+
+@ask_app.command()
+def gate(
+    challenger: Annotated[str, typer.Argument(help="Version to judge. Default: the newest.")] = "",
+    as_of: AsOf = "",
+    as_json: Json = False,
+) -> None:
+    """Judge a challenger by hand: runs gate.ipynb off the record and prints the six gates."""
+    result = _by_hand("gate", as_of, {"challenger": challenger})
+    if as_json:
+        print_json({name: value for name, value in result.items() if name not in ("path", "sha256")})
+        return
+    out.print(
+        f"version {result['challenger']} against {result['champion']}: {result['status']} (by hand, not on record)"
+    )
+    table(
+        [
+            {name: check[name] for name in ("code", "name", "outcome", "observed", "threshold", "note")}
+            for check in result["checks"]
+        ]
+    )
+
+
+@ask_app.command()
+def review(
+    digest: Annotated[str, typer.Argument(help="Show one dossier in full.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Decided and refused ones too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What waits for a person, with every gate."""
+    from pipeline import status as ask
+    from pipeline.frames import checks_frame
+    from pipeline.promotion.review import find_digest, read_dossier
+
+    workspace = open_workspace(load_settings())
+    workspace.require_champion()
+    items = ask.review(workspace, now=workspace.now(), every=every or bool(digest))
+    if digest:
+        full = find_digest(workspace, digest)
+        items = [item for item in items if item["digest"] == full]
+    if as_json:
+        print_json(items)
+        return
+    if not items:
+        out.print("nothing waits for a person; `mend review --all` shows what was decided and refused")
+    for item in items:
+        out.print(
+            f"{item['digest'][:12]}  version {item['challenger']} against {item['champion']}, "
+            f"as of {item['as_of'][:10]}: "
+            f"{item['standing']}, expires {item['expires_at'][:10]}"
+        )
+        dossier = read_dossier(workspace, item["digest"])
+        columns = ["gate", "name", "outcome", "observed", "threshold", "unit", "note"]
+        table(checks_frame(dossier)[columns].to_dict("records"))
+
+
+@ask_app.command()
+def status(as_json: Json = False) -> None:
+    """The model, its champion, what waits, and the last cycle."""
+    from pipeline import status as ask
+
+    workspace = open_workspace(load_settings())
+    found = ask.status(workspace, now=workspace.now())
+    if as_json:
+        print_json(found)
+        return
+    last = found["last_cycle"]
+    out.print(
+        f"{found['model']}: champion is version {found['champion']['version']} since {found['champion']['since'][:10]}"
+    )
+    share = "" if last is None or last["drift_share"] is None else f", {last['drift_share']:.0%} of features drifted"
+    out.print(
+        f"last cycle: {last['as_of'][:16]} {last['status']}{share}"
+        if last
+        else "last cycle: none yet; run `mend replay` or `mend monitor`"
+    )
+    out.print("waiting for a person: " + (", ".join(digest[:12] for digest in found["pending"]) or "nothing"))
+    state = "verified" if found["ledger"]["verified"] else "BROKEN, run `mend ledger verify`"
+    out.print(f"ledger: {found['ledger']['entries']} entries, {state}; reference: {found['reference']['rows']} rows")
+
+
+@ask_app.command()
+def story(as_json: Json = False) -> None:
+    """Every challenger so far and what came of it, as a Markdown table."""
+    from pipeline import status as ask
+
+    workspace = open_workspace(load_settings())
+    workspace.require_champion()
+    rows = ask.story(workspace, now=workspace.now())
+    if as_json:
+        print_json(rows)
+    else:
+        print(ask.story_markdown(rows))  # noqa: T201  plain text for a file, no wrapping
+
+
+@ask_app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check environment, stores, reference, registry against ledger, and data file; say what to do."""
+    from pipeline.doctor import examine
+
+    settings = load_settings()
+    workspace = open_workspace(settings)
+    with waiting("examining"):
+        findings = list(examine(settings, workspace, now=workspace.now()))
+    if as_json:
+        print_json({"ok": all(item.ok for item in findings), "checks": [item.to_json() for item in findings]})
+    else:
+        for item in findings:
+            out.print(
+                f"{'ok     ' if item.ok else 'PROBLEM'} {item.check}: {escape(item.detail)}"
+                + (f" → {item.do}" if item.do else "")
+            )
+    if not all(item.ok for item in findings):
+        raise typer.Exit(4)
+
+
+@ledger_app.command("show")
+def ledger_show(
+    kind: Annotated[str, typer.Option(help="Only entries of this kind, as in decision.")] = "",
+    last: Annotated[int, typer.Option(help="How many, from the newest.", min=1)] = 30,
+    as_json: Json = False,
+) -> None:
+    """Who did what, and when."""
+    workspace = open_workspace(load_settings())
+    entries = workspace.ledger.entries(kind=kind or None, limit=last)
+    if as_json:
+        print_json([entry.to_json() for entry in entries])
+        return
+    rows = [
+        {
+            "seq": entry.seq,
+            "at": f"{entry.at:%Y-%m-%d %H:%M}",
+            "kind": entry.kind,
+            "key": entry.key[:28],
+            "actor": entry.actor,
+            "hash": entry.hash[:12],
+        }
+        for entry in entries
+    ]
+    table(rows)
+
+
+@ledger_app.command("verify")
+def ledger_verify(as_json: Json = False) -> None:
+    """Check every entry, every row and every file it names; says where it breaks."""
+    from pipeline.stores.verify import verify
+
+    workspace = open_workspace(load_settings())
+    with waiting("reading every file on record"):
+        found = verify(workspace.ledger, workspace=workspace.root)
+    if as_json:
+        print_json(
+            {
+                "verified": found.verified,
+                "entries": found.entries,
+                "files": found.files,
+                "head": found.head,
+                "breaks": list(found.breaks),
+            }
+        )
+    else:
+        for line in found.breaks:
+            err.print(f"BROKEN {escape(line)}")
+        out.print(
+            f"{found.entries} entries, {found.files} files, head {found.head[:12]}: "
+            + ("verified" if found.verified else f"{len(found.breaks)} breaks")
+        )
+    if not found.verified:
+        raise typer.Exit(4)
+
+
+def _by_hand(name: str, as_of: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Run a notebook off the record; its artefact as a dict."""
+    from pipeline.stores.engine import iso
+
+    settings = load_settings()
+    workspace = open_workspace(settings)
+    workspace.require_champion()
+    moment = argument("--as-of", parse_day, as_of) if as_of else workspace.now()
+    with notebook_runner(settings, settings.workspace / "by_hand") as runner, waiting(f"running {name}.ipynb"):
+        run = runner.run(
+            name, {"config": str(settings.source), "as_of": iso(moment), **parameters}, run_id=f"by_hand_{name}"
+        )
+    if run.artefact is None:
+        raise NotebookFailedError(f"{name}.ipynb", run.error, f"executed copy: {run.path}")
+    content: dict[str, Any] = json.loads(run.artefact.read_text(encoding="utf-8"))
+    return content
