@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from monitoring.drift import Numbers, numbers
+from monitoring.performance import wilson_interval
 from monitoring.values import Window, time_text, utc
 
-Z_95 = 1.959963984540054  # 97.5 % point of the standard normal
 COLUMNS = ("event_time", "score", "decision", "missing_share", "label_known")
 PARTS = (24, 4, 1)  # of a lookback of 24 h: the last 1 h, 6 h and 24 h
 
@@ -166,27 +166,6 @@ def binary_entropy(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     terms: NDArray[np.float64] = both * np.log(both, out=np.zeros_like(both), where=both > 0)
     entropy: NDArray[np.float64] = np.abs(terms.sum(axis=0))  # no term is positive; minus would make a zero -0.0
     return entropy
-
-
-def wilson_interval(successes: int, trials: int) -> Interval:
-    """95 % score interval of a proportion, inside [0, 1].
-
-    Raises:
-        ValueError: Not 0 <= successes <= trials with trials >= 1.
-
-    Source:
-        Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22(158):209-212.
-
-    >>> tuple(round(bound, 4) for bound in wilson_interval(1, 10))
-    (0.0179, 0.4042)
-    """
-    if not (0 <= successes <= trials and trials >= 1):
-        raise ValueError(f"need 0 <= successes <= trials and trials >= 1, got {successes} of {trials}")
-    share, spread = successes / trials, Z_95**2 / trials
-    middle = share + spread / 2
-    half = Z_95 * float(np.sqrt(share * (1 - share) / trials + spread / (4 * trials)))
-    low, high = (middle - half) / (1 + spread), (middle + half) / (1 + spread)
-    return (0.0 if successes == 0 else low), (1.0 if successes == trials else high)
 
 
 def duration_text(length: timedelta) -> str:
