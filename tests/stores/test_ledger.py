@@ -13,7 +13,7 @@ from pipeline.errors import MendError, RefusedError
 from pipeline.stores import engine as engines
 from pipeline.stores import ledger_tables, traffic
 from pipeline.stores.engine import SCHEMA, migrate, open_engine
-from pipeline.stores.ledger import Ledger
+from pipeline.stores.ledger import Ledger, entry_hash
 from pipeline.stores.verify import verify
 
 NOON = datetime(2006, 7, 1, 12, tzinfo=UTC)
@@ -211,3 +211,19 @@ def test_sqlite_is_durable_and_new_enough(ledger):
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         version = connection.exec_driver_sql("select sqlite_version()").scalar()
     assert tuple(map(int, version.split("."))) >= (3, 51, 3)
+
+
+def test_an_entry_rewritten_with_a_fitting_hash_breaks_the_one_after_it(ledger, tmp_path):
+    three_acts(ledger, tmp_path)
+    with sa.create_engine(f"sqlite:///{tmp_path}/ledger.db").begin() as other:
+        forged = dict(
+            other.execute(sa.select(ledger_tables.entries).where(ledger_tables.entries.c.seq == 2)).mappings().one()
+        )
+        forged["actor"] = "eve"
+        other.execute(
+            ledger_tables.entries.update()
+            .where(ledger_tables.entries.c.seq == 2)
+            .values(actor="eve", hash=entry_hash(forged))
+        )
+    breaks = verify(ledger, workspace=tmp_path).breaks
+    assert breaks == ("ledger entry 3 (signal k2): does not follow the entry before it",)
