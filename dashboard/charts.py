@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeAlias
+
 import altair as alt
 import pandas as pd
 
-GOOD, BAD, UNSURE, PLAIN, QUIET = "#1B7F5C", "#C2334A", "#B45F06", "#1D4ED8", "#6B7688"
+Figure: TypeAlias = Any  # an Altair chart; its type hints give unions that its own methods refuse
+
+# Each stands out by 3:1 or more from a white page and from a dark one.
+GOOD, BAD, UNSURE, PLAIN, QUIET = "#1F9468", "#D6455D", "#C27314", "#3B73F0", "#7A869A"
 _OUTCOME = alt.Scale(domain=["passed", "failed", "undecided"], range=[GOOD, BAD, UNSURE])
 _OUTCOME_SHAPE = alt.Scale(domain=["passed", "failed", "undecided"], range=["circle", "cross", "triangle-up"])
+_MONTHS = alt.Axis(format="%b %Y", tickCount=6, labelOverlap=True)
+_TOP = alt.Legend(orient="top")  # beside the chart, it takes half of a phone
+_SAMPLES = alt.Scale(domain=["reference", "window"], range=[QUIET, PLAIN])
 
 
-def drift_scores(frame: pd.DataFrame) -> alt.LayerChart:
+def drift_scores(frame: pd.DataFrame) -> Figure:
     """Drift score per feature beside its limit, most drifted on top. Columns of `pipeline.frames.drift_frame`."""
     judged = frame[frame["drift_score"].notna()].assign(
         verdict=lambda f: f["drift_detected"].map({True: "drifted", False: "within limit"})
     )
-    base = alt.Chart(judged).encode(y=alt.Y("feature:N", sort=None, title=None))
-    colour = alt.Color("verdict:N", scale=alt.Scale(domain=["drifted", "within limit"], range=[BAD, QUIET]), title=None)
-    shape = alt.Shape(
-        "verdict:N", scale=alt.Scale(domain=["drifted", "within limit"], range=["diamond", "circle"]), title=None
+    base = alt.Chart(judged).encode(y=alt.Y("feature:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)))
+    colour = alt.Color(
+        "verdict:N", scale=alt.Scale(domain=["drifted", "within limit"], range=[BAD, QUIET]), title=None, legend=_TOP
     )
-    score = alt.X("drift_score:Q", title="drift score")
+    shape = alt.Shape(
+        "verdict:N",
+        scale=alt.Scale(domain=["drifted", "within limit"], range=["diamond", "circle"]),
+        title=None,
+        legend=_TOP,
+    )
+    score = alt.X("drift_score:Q", title="drift score", axis=alt.Axis(tickCount=6))
     tooltip = ["feature", "stat_test", alt.Tooltip("drift_score", format=".3f"), "threshold", "moved", "rows"]
     stems = base.mark_rule(strokeWidth=3).encode(x=score, x2=alt.datum(0), color=colour)
     points = base.mark_point(size=90, filled=True, opacity=1).encode(
@@ -30,28 +44,32 @@ def drift_scores(frame: pd.DataFrame) -> alt.LayerChart:
     return alt.layer(limit, stems, points).properties(height=alt.Step(22))
 
 
-def drift_over_time(frame: pd.DataFrame, *, threshold: float) -> alt.LayerChart:
-    """Share of drifted features per cycle, with the limit. Columns `as_of, drift_share, status, rows`."""
-    judged = frame[frame["drift_share"].notna()]
-    base = alt.Chart(judged).encode(x=alt.X("as_of:T", title=None))
+def drift_over_time(frame: pd.DataFrame, *, threshold: float) -> Figure:
+    """Share of drifted features per cycle, with the limit; a grey line where there is no verdict: a gap is not calm.
+
+    Columns `as_of, drift_share, status, rows`.
+    """
+    judged, others = frame[frame["drift_share"].notna()], frame[frame["drift_share"].isna()]
+    when = alt.X("as_of:T", title=None, axis=_MONTHS)
     share = alt.Y(
         "drift_share:Q", title="share of features drifted", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")
     )
-    tooltip = [alt.Tooltip("as_of:T", format="%Y-%m-%d"), alt.Tooltip("drift_share:Q", format=".0%"), "status", "rows"]
+    about = [alt.Tooltip("as_of:T", format="%Y-%m-%d"), alt.Tooltip("status:N"), alt.Tooltip("rows:Q")]
     limit = alt.Chart(pd.DataFrame({"limit": [threshold]})).mark_rule(strokeDash=[4, 3], color=BAD).encode(y="limit:Q")
-    status = alt.Scale(domain=["drift", "ok"], range=[BAD, GOOD])
-    shape = alt.Scale(domain=["drift", "ok"], range=["diamond", "circle"])
-    line = base.mark_line(color=QUIET, interpolate="step-after").encode(y=share)
+    unjudged = alt.Chart(others).mark_rule(color=QUIET, opacity=0.5).encode(x=when, tooltip=about)
+    base, names = alt.Chart(judged).encode(x=when, y=share), ["drift", "ok"]
+    line = base.mark_line(color=QUIET, interpolate="step-after")
     points = base.mark_point(size=50, filled=True, opacity=1).encode(
-        y=share,
-        color=alt.Color("status:N", scale=status, title="window"),
-        shape=alt.Shape("status:N", scale=shape, title="window"),
-        tooltip=tooltip,
+        color=alt.Color("status:N", scale=alt.Scale(domain=names, range=[BAD, GOOD]), title=None, legend=_TOP),
+        shape=alt.Shape(
+            "status:N", scale=alt.Scale(domain=names, range=["diamond", "circle"]), title=None, legend=_TOP
+        ),
+        tooltip=[*about, alt.Tooltip("drift_share:Q", format=".0%")],
     )
-    return alt.layer(limit, line, points).properties(height=220)
+    return alt.layer(limit, unjudged, line, points).properties(height=240)
 
 
-def score_distribution(scores: pd.DataFrame) -> alt.Chart:
+def score_distribution(scores: pd.DataFrame) -> Figure:
     """How the champion scored the window. Columns `score, decision`."""
     shown = scores.assign(call=scores["decision"].map({1: "called bad", 0: "called good"}))
     return (
@@ -61,7 +79,10 @@ def score_distribution(scores: pd.DataFrame) -> alt.Chart:
             x=alt.X("score:Q", bin=alt.Bin(maxbins=40), title="probability of default"),
             y=alt.Y("count():Q", title="applications"),
             color=alt.Color(
-                "call:N", scale=alt.Scale(domain=["called good", "called bad"], range=[PLAIN, BAD]), title=None
+                "call:N",
+                scale=alt.Scale(domain=["called good", "called bad"], range=[PLAIN, BAD]),
+                title=None,
+                legend=_TOP,
             ),
             tooltip=["count()", "call:N"],
         )
@@ -69,16 +90,16 @@ def score_distribution(scores: pd.DataFrame) -> alt.Chart:
     )
 
 
-def importance(frame: pd.DataFrame) -> alt.LayerChart:
+def importance(frame: pd.DataFrame) -> Figure:
     """Loss of AUC when a feature is shuffled. Columns `feature, importance, std`."""
     shown = frame.assign(low=frame["importance"] - frame["std"], high=frame["importance"] + frame["std"])
     base = alt.Chart(shown).encode(y=alt.Y("feature:N", sort=None, title=None))
     bars = base.mark_bar(color=PLAIN).encode(x=alt.X("importance:Q", title="loss of AUC when shuffled (± 1 sd)"))
-    whiskers = base.mark_rule(color="#0F172A").encode(x="low:Q", x2="high:Q")
+    whiskers = base.mark_rule(color=QUIET, strokeWidth=2).encode(x="low:Q", x2="high:Q")
     return alt.layer(bars, whiskers).properties(height=alt.Step(20))
 
 
-def cutoffs(frame: pd.DataFrame, *, threshold: float) -> alt.LayerChart:
+def cutoffs(frame: pd.DataFrame, *, threshold: float) -> Figure:
     """F1 at each cut-off tried, and the one chosen. Columns `threshold, f1`."""
     line = (
         alt.Chart(frame)
@@ -96,54 +117,117 @@ def cutoffs(frame: pd.DataFrame, *, threshold: float) -> alt.LayerChart:
     return alt.layer(line, chosen).properties(height=180)
 
 
-def gates(frame: pd.DataFrame) -> alt.LayerChart:
-    """Each gate's margin in units of its own threshold: right of the line is the passing side. `checks_frame`'s columns."""
+def gates(frame: pd.DataFrame) -> Figure:
+    """Each gate's margin in units of its own threshold: right of the line passes. `checks_frame`'s columns."""
     scale = frame["threshold"].abs().where(frame["threshold"].abs() > 0, 1.0)
     shown = frame.assign(relative=(frame["margin"] / scale).clip(-2, 2), label=frame["gate"] + " " + frame["name"])
     base = alt.Chart(shown).encode(y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)))
-    colour = alt.Color("outcome:N", scale=_OUTCOME, title=None)
-    x = alt.X("relative:Q", title="margin, in units of the threshold (cut at ± 2)", scale=alt.Scale(domain=[-2, 2]))
+    colour = alt.Color("outcome:N", scale=_OUTCOME, title=None, legend=_TOP)
+    x = alt.X(
+        "relative:Q",
+        title="margin, in units of the threshold (cut at ± 2)",
+        scale=alt.Scale(domain=[-2.1, 2.1], nice=False),
+        axis=alt.Axis(tickCount=5),
+    )
     tooltip = ["label", "outcome", "observed", "threshold", "unit", "interval", "margin", "note"]
     bars = base.mark_bar(height=10).encode(x=x, color=colour, tooltip=tooltip)
     points = base.mark_point(size=90, filled=True, opacity=1).encode(
-        x=x, color=colour, shape=alt.Shape("outcome:N", scale=_OUTCOME_SHAPE, title=None), tooltip=tooltip
+        x=x, color=colour, shape=alt.Shape("outcome:N", scale=_OUTCOME_SHAPE, title=None, legend=_TOP), tooltip=tooltip
     )
     zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=QUIET).encode(x="x:Q")
     return alt.layer(zero, bars, points).properties(height=alt.Step(26))
 
 
-def comparison(frame: pd.DataFrame) -> alt.HConcatChart:
+def comparison(frame: pd.DataFrame) -> Figure:
     """Challenger minus champion per metric, each on its own axis, with its interval. `comparison_frame`'s columns."""
-    panels = []
-    for row in frame[frame["difference"].notna()].to_dict("records"):
-        better = "lower is better" if row["metric"] == "brier" else "higher is better"
-        one = alt.Chart(pd.DataFrame([row]))
-        point = one.mark_point(size=120, filled=True, opacity=1, color=PLAIN).encode(
-            x=alt.X("difference:Q", title=f"{better}"), tooltip=list(row)
-        )
-        whisker = one.mark_rule(strokeWidth=2, color=PLAIN).encode(x="low:Q", x2="high:Q")
-        zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(strokeDash=[4, 3], color=QUIET).encode(x="x:Q")
-        title = f"{row['metric'].upper()}  {row['champion']:.3f} → {row['challenger']:.3f}"
-        panels.append(alt.layer(zero, whisker, point).properties(width=190, height=50, title=title))
-    return alt.hconcat(*panels)
+    rows = frame[frame["difference"].notna()].to_dict("records")
+    return alt.hconcat(*[comparison_panel(row).properties(width=190) for row in rows])
 
 
-def segments(frame: pd.DataFrame) -> alt.Chart:
+def comparison_panel(row: Mapping[Hashable, Any]) -> Figure:
+    """One metric of `comparison_frame`: right of the line the challenger is better, whichever way the metric counts."""
+    bounds = [row[name] for name in ("low", "high") if pd.notna(row[name])]
+    unsure, reverse = not bounds or bounds[0] <= 0 <= bounds[-1], row["metric"] == "brier"
+    better = (row["difference"] < 0) is reverse
+    colour, shape = (UNSURE, "square") if unsure else (GOOD, "circle") if better else (BAD, "cross")
+    reach = max(abs(value) for value in (row["difference"], *bounds)) * 1.15 or 1.0
+    shown: Any = list(row)
+    one, scale = alt.Chart(pd.DataFrame([row])), alt.Scale(domain=[-reach, reach], reverse=reverse, nice=False)
+    x = alt.X("difference:Q", title="worse ← difference → better", scale=scale, axis=alt.Axis(tickCount=5))
+    whisker = one.mark_rule(strokeWidth=3, color=colour).encode(x=alt.X("low:Q", scale=scale), x2="high:Q")
+    point = one.mark_point(size=130, filled=True, opacity=1, color=colour, shape=shape).encode(x=x, tooltip=shown)
+    zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(strokeDash=[4, 3], strokeWidth=2, color=QUIET).encode(x="x:Q")
+    title = f"{row['metric'].upper()}  {row['champion']:.3f} → {row['challenger']:.3f}"
+    return alt.layer(zero, whisker, point).properties(height=50, title=title)
+
+
+def segments(frame: pd.DataFrame) -> Figure:
     """F1 of both models in each segment. `segments_frame`'s columns."""
     shown = frame.assign(name=frame["segment"] + " = " + frame["value"]).melt(
         id_vars=["name", "rows", "bad"], value_vars=["champion_f1", "challenger_f1"], var_name="model", value_name="f1"
     )
     shown["model"] = shown["model"].str.removesuffix("_f1")
-    pair = {"domain": ["champion", "challenger"]}
+    both = ["champion", "challenger"]
     return (
         alt.Chart(shown)
         .mark_point(size=90, filled=True, opacity=1)
         .encode(
             y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)),
-            x=alt.X("f1:Q", title="F1"),
-            color=alt.Color("model:N", scale=alt.Scale(**pair, range=[QUIET, PLAIN]), title=None),
-            shape=alt.Shape("model:N", scale=alt.Scale(**pair, range=["circle", "diamond"]), title=None),
+            x=alt.X("f1:Q", title="F1", axis=alt.Axis(tickCount=6)),
+            color=alt.Color("model:N", scale=alt.Scale(domain=both, range=[QUIET, PLAIN]), title=None, legend=_TOP),
+            shape=alt.Shape(
+                "model:N", scale=alt.Scale(domain=both, range=["circle", "diamond"]), title=None, legend=_TOP
+            ),
             tooltip=["name", "model", alt.Tooltip("f1:Q", format=".3f"), "rows", "bad"],
+        )
+        .properties(height=alt.Step(24))
+    )
+
+
+def numeric_distribution(frame: pd.DataFrame, *, unit: str) -> Figure:
+    """A numeric feature: the reference as an area, the window as a line. `distributions.numeric_shares`' columns."""
+    y = alt.Y("share:Q", title="share of rows", axis=alt.Axis(format="%"))
+    x = alt.X("low:Q", title=unit or None, axis=alt.Axis(tickCount=8))
+    bounds = [alt.Tooltip(f"{name}:Q", format=",.4~g") for name in ("low", "high")]
+    tooltip = [alt.Tooltip("sample:N"), *bounds, alt.Tooltip("share:Q", format=".1%")]
+    colour = alt.Color("sample:N", scale=_SAMPLES, title=None, legend=_TOP)
+    base = alt.Chart(frame).encode(x=x, y=y, color=colour, tooltip=tooltip)
+    area = base.transform_filter("datum.sample == 'reference'").mark_area(interpolate="step-after", opacity=0.35)
+    line = base.transform_filter("datum.sample == 'window'").mark_line(interpolate="step-after", strokeWidth=2.5)
+    return alt.layer(area, line).properties(height=240)
+
+
+def category_distribution(frame: pd.DataFrame) -> Figure:
+    """A categorical feature: the reference as bars, the window as points. `distributions.category_shares`' columns."""
+    base = alt.Chart(frame).encode(
+        y=alt.Y("category:N", sort=None, title=None),
+        x=alt.X("share:Q", title="share of rows", axis=alt.Axis(format="%", tickCount=6)),
+        color=alt.Color("sample:N", scale=_SAMPLES, title=None, legend=_TOP),
+        tooltip=["category", "sample", alt.Tooltip("share:Q", format=".1%")],
+    )
+    bars = base.transform_filter("datum.sample == 'reference'").mark_bar(height=12, opacity=0.45)
+    points = base.transform_filter("datum.sample == 'window'").mark_point(
+        size=100, filled=True, opacity=1, shape="diamond"
+    )
+    return alt.layer(bars, points).properties(height=alt.Step(24))
+
+
+def reigns(frame: pd.DataFrame) -> Figure:
+    """Who was champion when. Columns `version, since, until, how`, the last `until` filled in."""
+    shown = frame.assign(name="version " + frame["version"])
+    return (
+        alt.Chart(shown)
+        .mark_bar(height=14, cornerRadius=3, color=PLAIN)
+        .encode(
+            x=alt.X("since:T", title=None, axis=_MONTHS),
+            x2="until:T",
+            y=alt.Y("name:N", sort=None, title=None),
+            tooltip=[
+                "name",
+                "how",
+                alt.Tooltip("since:T", format="%Y-%m-%d"),
+                alt.Tooltip("until:T", format="%Y-%m-%d"),
+            ],
         )
         .properties(height=alt.Step(24))
     )

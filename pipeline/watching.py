@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from monitoring.proxy import ProxyMetrics, proxy_metrics
 from monitoring.values import DriftPolicy, DriftSummary
 from pipeline.artefacts import canonical_json, sha256_file, stamp, write_atomically
 from pipeline.desk import Desk
+from pipeline.errors import IntegrityError
 from pipeline.stores.engine import iso
+from pipeline.wiring import Workspace
 
 REPORTS = "monitoring/reports/drift_reports"
 RESULTS = "monitoring/metrics/monitoring_results"
@@ -81,6 +84,14 @@ def save_monitoring(
         "evidently": verdict,
     }
     return desk.write(f"{RESULTS}/monitoring_{stamp(desk.as_of)}.json", result)
+
+
+def read_summary(workspace: Workspace, path: str) -> DriftSummary:
+    """A drift summary from its file, validated."""
+    try:
+        return DriftSummary.from_json(json.loads((workspace.root / path).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise IntegrityError(path, f"not a drift summary: {error}") from None
 
 
 def _evidently(desk: Desk, traffic: pd.DataFrame, path: Path) -> Mapping[str, Any]:

@@ -9,11 +9,12 @@ from typing import Any
 from monitoring.signals import RetrainSignal, SignalPolicy, drift_signal, explain
 from monitoring.values import DriftSummary
 from pipeline.clock import wall_clock
-from pipeline.errors import IntegrityError, NotebookFailedError
+from pipeline.errors import NotebookFailedError
 from pipeline.promotion.reconcile import reconcile
 from pipeline.promotion.review import pending, reviewed
 from pipeline.promotion.state import Standing
 from pipeline.running.steps import SERVICE, Steps
+from pipeline.watching import read_summary
 from pipeline.wiring import Workspace
 
 
@@ -70,7 +71,7 @@ def retrain_cause(workspace: Workspace, as_of: datetime, summary: DriftSummary) 
     monitor, retrain = workspace.settings.monitor, workspace.settings.retrain
     policy = SignalPolicy(min_violations=monitor.min_violations, of_last=monitor.of_last)
     recent = [*_recent_summaries(workspace, as_of, monitor.of_last - 1), summary]
-    signal, why = drift_signal(recent, policy=policy), explain(recent, policy=policy)
+    signal, why = drift_signal(recent, policy=policy), explain(recent, policy=policy).rstrip(".")
     last = _last_challenger(workspace, as_of)
     if signal is None and retrain.schedule is not None and as_of - last["as_of"] >= retrain.schedule:
         note = f"{retrain.schedule.days} days since the last training"
@@ -135,14 +136,6 @@ def _judged(steps: Steps, as_of: datetime, version: str) -> str:
 
 def _summary(workspace: Workspace, seen: dict[str, Any]) -> DriftSummary:
     return read_summary(workspace, seen["summary"])
-
-
-def read_summary(workspace: Workspace, path: str) -> DriftSummary:
-    """A drift summary from its file, validated."""
-    try:
-        return DriftSummary.from_json(json.loads((workspace.root / path).read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise IntegrityError(path, f"not a drift summary: {error}") from None
 
 
 def _recent_summaries(workspace: Workspace, as_of: datetime, count: int) -> list[DriftSummary]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,8 @@ from typing import Any
 import pytest
 import streamlit as st
 from builders import AS_OF, REPOSITORY, a_workspace
-from streamlit.testing.v1 import AppTest
-
-sys.path.insert(0, str(Path(__file__).parent))  # for dashboard_builders.py
-
 from dashboard_builders import Open, a_cycle
+from streamlit.testing.v1 import AppTest
 
 from dashboard import loaders
 from pipeline.settings import CONFIG_VARIABLE

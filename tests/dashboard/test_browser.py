@@ -18,8 +18,8 @@ from builders import OFFICER, REPOSITORY, a_dossier, judged
 from dashboard_builders import config_of
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pipeline.settings import CONFIG_VARIABLE
-from pipeline.wiring import Workspace
+from pipeline.settings import CONFIG_VARIABLE, load_settings
+from pipeline.wiring import Workspace, open_workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 CHROMIUM = next(
@@ -119,8 +119,11 @@ def test_a_page_is_drawn_whole_and_asks_nobody_else(
     page.close()
 
 
-def test_evidently_is_shown_in_a_frame_that_cannot_reach_the_desk(address: str, browser: Browser) -> None:
-    page, seen = open_in(browser, f"{address}/drift", width=1440)
+def test_evidently_is_shown_in_a_frame_that_cannot_reach_the_desk(demo: Path, address: str, browser: Browser) -> None:
+    workspace = open_workspace(load_settings(demo))
+    shown = [cycle["as_of"] for cycle in workspace.ledger.acts("cycle") if cycle["report_path"]]
+    workspace.ledger.engine.dispose()
+    page, seen = open_in(browser, f"{address}/drift?as_of={shown[-1]:%Y-%m-%d}", width=1440)
     page.get_by_text("Show it here").click()
     report = page.frame_locator("iframe").frame_locator("iframe[sandbox]")
     report.get_by_text("Drift is detected for").first.wait_for(timeout=60_000)

@@ -202,6 +202,18 @@ def test_after_one_promotion_the_other_dossier_is_out_of_date(workspace: Workspa
     assert page.dataframe[-1].value["Standing"].tolist() == ["Approved"]
 
 
+def test_the_answer_is_shown_beside_the_dossier_that_was_decided_and_no_other(
+    workspace: Workspace, open_page: Open
+) -> None:
+    other = judged(workspace, a_dossier(challenger="3"))
+    decided = judged(workspace, a_dossier(challenger="2"))
+    page = fill(open_page("review", config_of(workspace), digest=decided), "rejected")
+    assert [success.value for success in page.success]
+    page.selectbox(key="digest").select(other).run()
+    assert page.title[0].value == "Version 3 → champion?"
+    assert not page.success
+
+
 def test_without_dossiers_the_page_says_where_they_come_from(workspace: Workspace, open_page: Open) -> None:
     assert "No challenger has been judged yet" in texts(open_page("review", config_of(workspace)))
 

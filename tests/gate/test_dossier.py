@@ -215,7 +215,9 @@ def test_checks_out_of_order_are_refused():
         Dossier.from_json(record)
 
 
-@pytest.mark.parametrize("record", [None, [], "{}", 7, {}, {"a": object()}, {1: {2: 3}}], ids=repr)
+@pytest.mark.parametrize(
+    "record", [None, [], "{}", 7, {}, {"a": object()}, {1: {2: 3}}], ids=lambda record: type(record).__name__
+)
 def test_what_is_no_dossier_at_all_is_refused(record):
     with pytest.raises(IntegrityError):
         Dossier.from_json(record)

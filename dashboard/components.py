@@ -1,0 +1,100 @@
+"""Small pieces that every page is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts, loaders, words
+from pipeline.errors import MendError
+from pipeline.wiring import Workspace
+
+
+@contextmanager
+def one_line_for_known_errors() -> Iterator[None]:
+    """A fault that Mend knows by name is one clear line, never a traceback."""
+    try:
+        yield
+    except MendError as error:
+        st.error(words.plain(error), icon=":material/error:")
+
+
+def opened() -> Workspace:
+    """The workspace, or the empty state that says how to get one."""
+    workspace = loaders.workspace()
+    if not workspace.initialised:
+        st.info(
+            "No model lives here yet. Run `make demo` to replay real loans up to the first decision, "
+            "or `mend init` to start with your own settings.",
+            icon=":material/rocket_launch:",
+        )
+        st.stop()
+    return workspace
+
+
+def clock(workspace: Workspace) -> None:
+    """What time it is in this workspace, and whose clock says so."""
+    last = workspace.ledger.last_cycle()
+    name = words.plain(workspace.settings.model.name)
+    if last is not None and last["clock"] == "replay":
+        st.caption(f"{name} · lives on a simulated clock, as of **{words.day(last['as_of'])}** (UTC)")
+    else:
+        st.caption(f"{name} · as of {words.day(workspace.now())} UTC")
+
+
+def label(found: words.Label) -> None:
+    """A state as a badge: words and an icon, and a colour beside them."""
+    text, icon, colour = found
+    st.badge(text, icon=icon, color=colour)
+
+
+def labels(*found: words.Label) -> None:
+    """Badges in a row that wraps."""
+    with st.container(horizontal=True, gap="small"):
+        for each in found:
+            label(each)
+
+
+def chart(figure: Any, *, alt: str) -> None:
+    """A chart as wide as its place, with its content in words for those who do not see it."""
+    st.altair_chart(figure, width="stretch", alt=alt)
+
+
+def drift_history(cycles: pd.DataFrame, *, limit: float) -> None:
+    """Every cycle's drift share; says how many could not be judged, since a gap is not calm."""
+    st.subheader("Drift over time")
+    judged = cycles[cycles["drift_share"].notna()]
+    st.caption(
+        f"Share of features beyond their limit. Dashed: {words.percent(limit)}, where a window counts as drifted. "
+        f"{len(judged):,} of {words.count(len(cycles), 'cycle')} could be judged; a grey line marks each of the others."
+    )
+    if len(judged):
+        newest = words.percent(judged["drift_share"].iloc[-1])
+        alt = f"Drift share of {words.count(len(judged), 'cycle')}; newest {newest}, limit {words.percent(limit)}."
+        chart(charts.drift_over_time(cycles, threshold=limit), alt=alt)
+
+
+def facts(table: pd.DataFrame) -> None:
+    """A table as page text: it wraps on a phone, a screen reader finds it. Cells must be safe as Markdown."""
+    st.table(table, border="horizontal", hide_index=True)
+
+
+def listed(lines: Sequence[str]) -> None:
+    """Sentences as a list, letter by letter."""
+    st.markdown("\n".join(f"- {words.plain(line)}" for line in lines))
+
+
+def pick(label: str, options: Sequence[str], *, link: str, shown: Callable[[str], str]) -> str:
+    """One of the options, the first at the start; the page's address names the choice, so that it can be sent on."""
+    wanted = st.query_params.get(link)
+    found = next((option for option in options if wanted and option.startswith(wanted)), None)
+    if wanted and found is None:
+        st.warning(f"The link names a {label.lower()} that is not on this page; here is the first instead.")
+    picked = st.selectbox(label, options, index=options.index(found) if found else 0, format_func=shown, key=link)
+    assert picked is not None
+    st.query_params[link] = picked
+    return picked

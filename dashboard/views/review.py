@@ -1,0 +1,120 @@
+"""Shall this challenger become the champion?"""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import decision, evidence, loaders, words
+from dashboard.components import clock, labels, listed, opened, pick
+from pipeline.gate.dossier import Dossier
+from pipeline.promotion.review import Reviewed
+from pipeline.promotion.state import Standing
+
+workspace = opened()
+desk = loaders.desk(workspace)
+OPEN = (Standing.PENDING, Standing.WAITING)
+
+
+def title(item: Reviewed) -> str:
+    """The question, or its answer."""
+    version = f"Version {words.plain(item.row['challenger'])}"
+    return {
+        Standing.PENDING: f"{version} → champion?",
+        Standing.WAITING: f"{version} waits for labels",
+        Standing.APPROVED: f"{version} became champion",
+        Standing.REJECTED: f"{version} was rejected",
+        Standing.REFUSED: f"{version} was refused by the gates",
+    }.get(item.standing, f"{version}: {words.STANDINGS[item.standing][0].lower()}")
+
+
+def show_standing(item: Reviewed, dossier: Dossier) -> None:
+    """What stands between this dossier and a signature, or the signature."""
+    champion = workspace.require_champion()["version"]
+    st.markdown(words.plain(words.standing_story(item.standing, dossier, champion)))
+    if item.decision is not None:
+        with st.container(border=True):
+            verdict, at = item.decision["verdict"], words.day(item.decision["at"])
+            st.markdown(f"**{verdict.capitalize()}** as of {at} by {words.plain(item.decision['actor'])}, who wrote:")
+            st.text(item.decision["reason"])
+
+
+def look_at(items: list[Reviewed]) -> Reviewed:
+    """The dossier to look at: the one in the link, else what waits, else the newest."""
+    by_digest = {item.digest: item for item in items}
+    if len(items) == 1:
+        return items[0]
+
+    def shown(digest: str) -> str:
+        row, standing = by_digest[digest].row, words.STANDINGS[by_digest[digest].standing][0]
+        pair = f"Version {row['challenger']} against {row['champion']}"
+        return f"{pair} · {standing} · {words.day(row['as_of'])} · {digest[:8]}"
+
+    return by_digest[pick("Dossier", list(by_digest), link="digest", shown=shown)]
+
+
+def show_others(items: list[Reviewed]) -> None:
+    """Every other dossier, newest first."""
+    if not items:
+        return
+    with st.container(border=True):
+        st.subheader("Other dossiers")
+        table = {
+            "Judged as of": [words.day(each.row["as_of"]) for each in items],
+            "Version": [each.row["challenger"] for each in items],
+            "Against": [each.row["champion"] for each in items],
+            "Standing": [words.STANDINGS[each.standing][0] for each in items],
+            "Decided by": [each.decision["actor"] if each.decision else "" for each in items],
+            "Reason": [each.decision["reason"] if each.decision else "" for each in items],
+            "Digest": [each.digest[:12] for each in items],
+        }
+        st.dataframe(pd.DataFrame(table), hide_index=True, alt=f"{len(items)} other dossiers with where they stand.")
+
+
+if not desk:
+    st.title("Review")
+    clock(workspace)
+    st.info(
+        "No challenger has been judged yet. When drift lasts, one is trained, put through the gates, and shown here."
+    )
+    st.stop()
+head = st.container()
+if desk[0].standing is not Standing.PENDING:
+    st.info("Nothing waits for a person. Below is what was judged before.", icon=":material/done_all:")
+item = look_at(desk)
+dossier = loaders.dossier(workspace, item.digest)
+cycle = loaders.cycle_at(workspace, workspace.challenger(dossier.challenger)["as_of"])
+summary = loaders.summary_of(workspace, cycle) if cycle else None
+
+with head:
+    st.title(title(item))
+    clock(workspace)
+    labels(
+        words.STANDINGS[item.standing],
+        words.gates_label(dossier),
+    )
+if decision.DECIDING not in st.session_state:
+    decision.show_answer(item.digest)
+show_standing(item, dossier)
+evidence.why(dossier, workspace.ledger.get("signal", dossier.signal_key), summary)
+evidence.figures(dossier, summary)
+if found := words.concerns(dossier):
+    with st.container(border=True):
+        st.markdown(":orange[:material/warning:] **Worth a look before deciding**")
+        listed(found)
+with st.container(border=True):
+    evidence.gates(dossier)
+with st.container(border=True):
+    evidence.comparison(dossier)
+with st.container(border=True):
+    evidence.coverage(dossier)
+with st.container(border=True):
+    evidence.segments(dossier)
+with st.container(border=True):
+    evidence.models(workspace, dossier)
+with st.expander("Hashes and files", icon=":material/fingerprint:"):
+    evidence.files(workspace, item, dossier)
+show_others([each for each in desk if each.digest != item.digest])
+if item.standing in OPEN:
+    decision.bar(item, dossier)
+decision.show_form(dossier)
