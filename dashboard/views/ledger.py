@@ -82,7 +82,7 @@ def show_entries() -> None:
         format_func=lambda each: f"#{each} {by_seq[each].kind} {by_seq[each].key[:40]}",
     )
     if seq is not None:
-        st.json(exports.plain_row(by_seq[seq]))
+        st.json(by_seq[seq].to_json())
 
 
 st.title("Ledger")
