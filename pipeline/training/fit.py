@@ -64,7 +64,7 @@ def challenger_window(
     >>> lengths = {"horizon": 1096 * day, "holdback": 365 * day, "window": 1096 * day}
     >>> start, end = challenger_window(datetime(2006, 7, 1, tzinfo=UTC), **lengths)
     >>> start.date().isoformat(), end.date().isoformat()
-    ('1999-06-30', '2002-06-30')
+    ('1999-07-01', '2002-07-01')
     """
     end = as_of - horizon - holdback
     return end - window, end
