@@ -17,6 +17,7 @@ from pipeline.gate.dossier import Dossier
 from pipeline.gate.evidence import Evidence, JudgedRows, evidence
 from pipeline.gate.values import GatePolicy
 from pipeline.segments import segment_values
+from pipeline.training import model_files  # noqa: F401  scoring needs it, and here it is imported while a kernel warms
 from pipeline.wiring import Workspace
 
 

@@ -45,6 +45,8 @@ def run_cycle(steps: Steps, as_of: datetime, *, clock: str) -> dict[str, Any]:
 def _heal(steps: Steps, as_of: datetime, summary: DriftSummary) -> str:
     """Train a challenger if there is cause; says why or why not."""
     workspace = steps.workspace
+    if summary.dataset_drift_detected:
+        steps.runner.prewarm("train")  # a cause is near: its imports need not wait for it
     signal, why = retrain_cause(workspace, as_of, summary)
     if signal is None:
         return why
