@@ -32,7 +32,7 @@ help: ## this list
 	  /^[A-Z]+ \?=.*## / { name = $$1; sub(/ .*/, "", name); options = options sprintf("  %-16s %s\n", name, substr($$2, 2)) } \
 	  END { printf "\nOptions, written NAME=value after the target\n%s", options }' $(firstword $(MAKEFILE_LIST))
 
-setup: .venv/.ready ## make .venv with every dependency at its locked version (half a minute to two, 1.4 GB)
+setup: .venv/.ready ## make .venv with every dependency at its locked version (half a minute to two, 1.8 GB)
 	@$(if $(filter $@,$(MAKECMDGOALS)),echo ".venv is ready.",:)
 
 demo: setup ## set up, replay the loans until a person is needed, then open the dashboard
@@ -128,7 +128,7 @@ CANDIDATES := $(or $(strip $(PYTHON)),python3 python3.13 python3.12 python3.11)
 	  echo "Making .venv with $$("$$python" --version)"; \
 	  "$$python" -m venv --clear .venv; \
 	fi; \
-	echo "Installing requirements.lock into .venv (half a minute to two, 1.4 GB)"; \
+	echo "Installing requirements.lock into .venv (half a minute to two, 1.8 GB)"; \
 	$(BIN)/python -m pip install --quiet 'uv>=0.9,<1'; \
 	index=$${UV_DEFAULT_INDEX:-$${UV_INDEX_URL:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}}}; \
 	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \

@@ -23,7 +23,7 @@ def why(dossier: Dossier, signal: dict[str, Any] | None, summary: DriftSummary |
     if signal is None:
         lines.append("Trained by hand.")
     else:
-        lines.append(f"Trained because of {words.plain(signal['reason'])}: {words.plain(signal['note'])}")
+        lines.append(f"Trained because of {words.plain(signal['reason'])}: {words.plain(signal['note']).rstrip('.')}.")
     if summary is not None and summary.num_drifted_features:
         moved = drift_frame(summary).head(1).to_dict("records")[0]
         lines.append(

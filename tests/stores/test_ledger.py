@@ -1,6 +1,7 @@
 """The ledger keeps what was done: once, in order, and so that any change is seen and located."""
 
 import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -101,6 +102,15 @@ def test_a_naive_time_is_refused(ledger):
     assert ledger.head()[0] == 0
 
 
+@contextmanager
+def behind_its_back(folder):
+    """The ledger's file, opened by somebody else."""
+    engine = sa.create_engine(f"sqlite:///{folder}/ledger.db")
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
 def three_acts(ledger, folder):
     (folder / "report.json").write_text("{}")
     crown(ledger, "1", expected=None)
@@ -155,7 +165,7 @@ def test_an_untouched_record_verifies(ledger, tmp_path):
 )
 def test_any_change_to_the_record_is_found_and_located(ledger, tmp_path, statement, where):
     three_acts(ledger, tmp_path)
-    with sa.create_engine(f"sqlite:///{tmp_path}/ledger.db").begin() as other:
+    with behind_its_back(tmp_path) as other:
         other.exec_driver_sql(statement)
     found = verify(ledger, workspace=tmp_path)
     assert not found.verified
@@ -164,7 +174,7 @@ def test_any_change_to_the_record_is_found_and_located(ledger, tmp_path, stateme
 
 def test_an_entry_cut_out_of_the_middle_is_missed(ledger, tmp_path):
     three_acts(ledger, tmp_path)
-    with sa.create_engine(f"sqlite:///{tmp_path}/ledger.db").begin() as other:
+    with behind_its_back(tmp_path) as other:
         other.exec_driver_sql("DELETE FROM entries WHERE seq = 2")
         other.exec_driver_sql("DELETE FROM signals WHERE key = 'k1'")
     assert "ledger entry 2: missing" in " | ".join(verify(ledger, workspace=tmp_path).breaks)
@@ -215,7 +225,7 @@ def test_sqlite_is_durable_and_new_enough(ledger):
 
 def test_an_entry_rewritten_with_a_fitting_hash_breaks_the_one_after_it(ledger, tmp_path):
     three_acts(ledger, tmp_path)
-    with sa.create_engine(f"sqlite:///{tmp_path}/ledger.db").begin() as other:
+    with behind_its_back(tmp_path) as other:
         forged = dict(
             other.execute(sa.select(ledger_tables.entries).where(ledger_tables.entries.c.seq == 2)).mappings().one()
         )
