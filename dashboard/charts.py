@@ -35,7 +35,14 @@ def drift_scores(frame: pd.DataFrame) -> Figure:
         legend=_TOP,
     )
     score = alt.X("drift_score:Q", title="drift score", axis=alt.Axis(tickCount=6))
-    tooltip = ["feature", "stat_test", alt.Tooltip("drift_score", format=".3f"), "threshold", "moved", "rows"]
+    tooltip = [
+        "feature:N",
+        "stat_test:N",
+        alt.Tooltip("drift_score:Q", format=".3f"),
+        "threshold:Q",
+        "moved:N",
+        "rows:Q",
+    ]
     stems = base.mark_rule(strokeWidth=3).encode(x=score, x2=alt.datum(0), color=colour)
     points = base.mark_point(size=90, filled=True, opacity=1).encode(
         x=score, color=colour, shape=shape, tooltip=tooltip
@@ -129,7 +136,7 @@ def gates(frame: pd.DataFrame) -> Figure:
         scale=alt.Scale(domain=[-2.1, 2.1], nice=False),
         axis=alt.Axis(tickCount=5),
     )
-    tooltip = ["label", "outcome", "observed", "threshold", "unit", "interval", "margin", "note"]
+    tooltip = ["label:N", "outcome:N", "observed:Q", "threshold:Q", "unit:N", "interval:N", "margin:Q", "note:N"]
     bars = base.mark_bar(height=10).encode(x=x, color=colour, tooltip=tooltip)
     points = base.mark_point(size=90, filled=True, opacity=1).encode(
         x=x, color=colour, shape=alt.Shape("outcome:N", scale=_OUTCOME_SHAPE, title=None, legend=_TOP), tooltip=tooltip
@@ -178,7 +185,7 @@ def segments(frame: pd.DataFrame) -> Figure:
             shape=alt.Shape(
                 "model:N", scale=alt.Scale(domain=both, range=["circle", "diamond"]), title=None, legend=_TOP
             ),
-            tooltip=["name", "model", alt.Tooltip("f1:Q", format=".3f"), "rows", "bad"],
+            tooltip=["name:N", "model:N", alt.Tooltip("f1:Q", format=".3f"), "rows:Q", "bad:Q"],
         )
         .properties(height=alt.Step(24))
     )
@@ -203,7 +210,7 @@ def category_distribution(frame: pd.DataFrame) -> Figure:
         y=alt.Y("category:N", sort=None, title=None),
         x=alt.X("share:Q", title="share of rows", axis=alt.Axis(format="%", tickCount=6)),
         color=alt.Color("sample:N", scale=_SAMPLES, title=None, legend=_TOP),
-        tooltip=["category", "sample", alt.Tooltip("share:Q", format=".1%")],
+        tooltip=["category:N", "sample:N", alt.Tooltip("share:Q", format=".1%")],
     )
     bars = base.transform_filter("datum.sample == 'reference'").mark_bar(height=12, opacity=0.45)
     points = base.transform_filter("datum.sample == 'window'").mark_point(

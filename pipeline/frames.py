@@ -102,7 +102,8 @@ def segments_frame(evidence: Evidence) -> pd.DataFrame:
         }
         for segment in evidence.segments
     ]
-    return pd.DataFrame(rows)
+    columns = ["segment", "value", "rows", "bad", "champion_f1", "challenger_f1", "drop", "interval"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def interval_text(interval: Interval | None) -> str:
