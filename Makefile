@@ -64,7 +64,7 @@ notebooks: setup | $(BIN)/jupyter-lab ## open the notebooks in JupyterLab (insta
 	@$(BIN)/jupyter-lab --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	  --LabApp.extension_manager=readonly $(ARGS) notebooks
 
-# A workspace of its own: the table in README.md comes from here, and takes about six minutes to make.
+# A workspace of its own: the table in README.md comes from here, and takes about eight minutes to make.
 story: setup ## replay all of history, sign whatever passes, print every challenger
 	@set -eu; export MEND_MODEL__WORKSPACE=$(WORKSPACE)/story; $(BIN)/mend init >&2; \
 	while $(BIN)/mend replay >&2; do \
