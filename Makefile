@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo replay monitor dashboard mlflow notebooks story lock test lint types check clean clean-workspace
+.PHONY: help setup demo replay monitor dashboard mlflow notebooks story bench bench-gates lock test lint types check clean clean-workspace
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 ARGS ?=## options handed on, as in: make replay ARGS=--help
@@ -72,6 +72,14 @@ story: setup ## replay all of history, sign whatever passes, print every challen
 	  [ -n "$$digest" ] || break; \
 	  $(BIN)/mend approve "$$digest" --as credit.officer@bank.example --reason "story: whatever passes is signed" >&2; \
 	done; $(BIN)/mend story
+
+##@ Measure it
+
+bench: setup ## how fast evidence is gathered, beside scipy in the same run (half a minute)
+	@$(BIN)/python -m benchmarks.evidence $(ARGS)
+
+bench-gates: setup ## how often the gates are wrong, beside the plain rule: the table in docs/gates.md (minutes)
+	@$(BIN)/python -m benchmarks.gates $(ARGS)
 
 ##@ Work on it
 

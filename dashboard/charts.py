@@ -6,7 +6,10 @@ from collections.abc import Hashable, Mapping
 from typing import Any, TypeAlias
 
 import altair as alt
+import numpy as np
 import pandas as pd
+
+from dashboard.words import METRICS
 
 Figure: TypeAlias = Any  # an Altair chart; its type hints give unions that its own methods refuse
 
@@ -14,8 +17,12 @@ Figure: TypeAlias = Any  # an Altair chart; its type hints give unions that its 
 GOOD, BAD, UNSURE, PLAIN, QUIET = "#1F9468", "#D6455D", "#C27314", "#3B73F0", "#7A869A"
 _OUTCOME = alt.Scale(domain=["passed", "failed", "undecided"], range=[GOOD, BAD, UNSURE])
 _OUTCOME_SHAPE = alt.Scale(domain=["passed", "failed", "undecided"], range=["circle", "cross", "triangle-up"])
+_READINGS = ["better", "worse", "may be luck", "no side is better"]
+_READING = alt.Scale(domain=_READINGS, range=[GOOD, BAD, UNSURE, PLAIN])
+_READING_SHAPE = alt.Scale(domain=_READINGS, range=["circle", "cross", "square", "diamond"])
 _MONTHS = alt.Axis(format="%b %Y", tickCount=6, labelOverlap=True)
-_TOP = alt.Legend(orient="top")  # beside the chart, it takes half of a phone
+_TOP = alt.Legend(orient="top", columns=2)  # beside the chart, it takes half of a phone
+_STACKED = alt.Legend(orient="top", columns=1)  # where long names leave little room
 _SAMPLES = alt.Scale(domain=["reference", "window"], range=[QUIET, PLAIN])
 
 
@@ -132,7 +139,7 @@ def gates(frame: pd.DataFrame) -> Figure:
     colour = alt.Color("outcome:N", scale=_OUTCOME, title=None, legend=_TOP)
     x = alt.X(
         "relative:Q",
-        title="margin, in units of the threshold (cut at ± 2)",
+        title="margin / limit (cut at ± 2)",
         scale=alt.Scale(domain=[-2.1, 2.1], nice=False),
         axis=alt.Axis(tickCount=5),
     )
@@ -146,26 +153,84 @@ def gates(frame: pd.DataFrame) -> Figure:
 
 
 def comparison(frame: pd.DataFrame) -> Figure:
-    """Challenger minus champion per metric, each on its own axis, with its interval. `comparison_frame`'s columns."""
-    rows = frame[frame["difference"].notna()].to_dict("records")
-    return alt.hconcat(*[comparison_panel(row).properties(width=190) for row in rows])
+    """Challenger minus champion with its interval, metrics of one unit in one panel. `comparison_frame`'s columns."""
+    measured = frame[frame["difference"].notna()]
+    return alt.vconcat(*[comparison_panel(rows).properties(width=420) for _, rows in panels(measured)])
 
 
-def comparison_panel(row: Mapping[Hashable, Any]) -> Figure:
-    """One metric of `comparison_frame`: right of the line the challenger is better, whichever way the metric counts."""
-    bounds = [row[name] for name in ("low", "high") if pd.notna(row[name])]
-    unsure, reverse = not bounds or bounds[0] <= 0 <= bounds[-1], row["metric"] == "brier"
-    better = (row["difference"] < 0) is reverse
-    colour, shape = (UNSURE, "square") if unsure else (GOOD, "circle") if better else (BAD, "cross")
-    reach = max(abs(value) for value in (row["difference"], *bounds)) * 1.15 or 1.0
-    shown: Any = list(row)
-    one, scale = alt.Chart(pd.DataFrame([row])), alt.Scale(domain=[-reach, reach], reverse=reverse, nice=False)
-    x = alt.X("difference:Q", title="worse ← difference → better", scale=scale, axis=alt.Axis(tickCount=5))
-    whisker = one.mark_rule(strokeWidth=3, color=colour).encode(x=alt.X("low:Q", scale=scale), x2="high:Q")
-    point = one.mark_point(size=130, filled=True, opacity=1, color=colour, shape=shape).encode(x=x, tooltip=shown)
+def panels(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The measured metrics of `comparison_frame` that can share an axis, in the frame's order."""
+    measured = frame[frame["difference"].notna()]
+    return [(str(name), rows) for name, rows in measured.groupby("panel", sort=False)]
+
+
+def comparison_panel(frame: pd.DataFrame, *, unit: str = "") -> Figure:
+    """Metrics of one panel: right of the line the challenger is better, whichever way the metric counts.
+
+    Calibration has no such side: what counts is how near each model is to the ideal, so there nothing is coloured.
+    """
+    panel, reverse = str(frame["panel"].iloc[0]), set(frame["better"]) == {"lower"}
+    shown = frame.assign(name=[_told(row) for row in frame.to_dict("records")], reading=frame.apply(_reading, axis=1))
+    reach = 1.15 * (float(np.nanmax(np.abs(shown[["difference", "low", "high"]].to_numpy(dtype=float)))) or 1.0)
+    scale = alt.Scale(domain=[-reach, reach], reverse=reverse, nice=False)
+    sided = "challenger − champion" if panel == "calibration" else "worse ← difference → better"
+    x = alt.X("difference:Q", title=sided + (f" ({unit})" if unit else ""), scale=scale, axis=alt.Axis(tickCount=5))
+    two_lines = alt.Axis(labelExpr="split(datum.value, '|')", labelLimit=150, labelOffset=-6, ticks=False)
+    base = alt.Chart(shown).encode(y=alt.Y("name:N", sort=None, title=None, axis=two_lines))
+    colour = alt.Color("reading:N", scale=_READING, legend=None)
+    columns = ("metric", "champion", "challenger", "difference", "low", "high", "level", "reading")
+    whisker = base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q", scale=scale), x2="high:Q", color=colour)
+    point = base.mark_point(size=130, filled=True, opacity=1).encode(
+        x=x, color=colour, shape=alt.Shape("reading:N", scale=_READING_SHAPE, legend=None), tooltip=list(columns)
+    )
     zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(strokeDash=[4, 3], strokeWidth=2, color=QUIET).encode(x="x:Q")
-    title = f"{row['metric'].upper()}  {row['champion']:.3f} → {row['challenger']:.3f}"
-    return alt.layer(zero, whisker, point).properties(height=50, title=title)
+    return alt.layer(zero, whisker, point).properties(height=alt.Step(44))
+
+
+def _told(row: Mapping[Hashable, Any]) -> str:
+    digits = 2 if row["panel"] in ("money", "calibration") else 4 if row["better"] == "lower" else 3
+    return f"{METRICS[row['metric']]}|{row['champion']:,.{digits}f} → {row['challenger']:,.{digits}f}"
+
+
+def _reading(row: pd.Series) -> str:
+    """Whether the interval leaves out "the same", and on which side; calibration is not read by its sign."""
+    if row["better"] not in ("higher", "lower"):
+        return "no side is better"
+    if pd.isna(row["low"]) or row["low"] <= 0 <= row["high"]:
+        return "may be luck"
+    return "better" if (row["low"] > 0) == (row["better"] == "higher") else "worse"
+
+
+def coverage_by_vintage(frame: pd.DataFrame) -> Figure:
+    """Whose outcome is known, by quarter of application: what is not known is paler. `coverage_frame`'s columns."""
+    names = {"labelled": "mature, labelled", "mature_unlabelled": "mature, no label", "not_mature": "not mature"}
+    shown = (
+        frame[frame["group"] == "vintage"]
+        .rename(columns=names)
+        .melt(id_vars=["value", "final_at"], value_vars=list(names.values()), var_name="outcome", value_name="n")
+    )
+    shown["order"] = shown["outcome"].map({name: place for place, name in enumerate(names.values())})
+    domain = list(names.values())
+    fills = alt.Scale(domain=domain, range=[PLAIN, f"{UNSURE}66", "transparent"])
+    strokes = alt.Scale(domain=domain, range=[PLAIN, UNSURE, QUIET])
+    return (
+        alt.Chart(shown)
+        .mark_bar(height=12, strokeWidth=1.5)
+        .encode(
+            y=alt.Y("value:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False, labelFlush=False)),
+            x=alt.X("n:Q", title="applicants", stack="zero", axis=alt.Axis(tickCount=5)),
+            fill=alt.Fill("outcome:N", scale=fills, title=None, legend=_TOP),
+            stroke=alt.Stroke("outcome:N", scale=strokes, title=None, legend=_TOP),
+            order="order:Q",
+            tooltip=[
+                "value:N",
+                "outcome:N",
+                alt.Tooltip("n:Q", format=","),
+                alt.Tooltip("final_at:T", format="%Y-%m-%d"),
+            ],
+        )
+        .properties(height=alt.Step(19))
+    )
 
 
 def segments(frame: pd.DataFrame) -> Figure:
@@ -181,9 +246,9 @@ def segments(frame: pd.DataFrame) -> Figure:
         .encode(
             y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)),
             x=alt.X("f1:Q", title="F1", axis=alt.Axis(tickCount=6)),
-            color=alt.Color("model:N", scale=alt.Scale(domain=both, range=[QUIET, PLAIN]), title=None, legend=_TOP),
+            color=alt.Color("model:N", scale=alt.Scale(domain=both, range=[QUIET, PLAIN]), title=None, legend=_STACKED),
             shape=alt.Shape(
-                "model:N", scale=alt.Scale(domain=both, range=["circle", "diamond"]), title=None, legend=_TOP
+                "model:N", scale=alt.Scale(domain=both, range=["circle", "diamond"]), title=None, legend=_STACKED
             ),
             tooltip=["name:N", "model:N", alt.Tooltip("f1:Q", format=".3f"), "rows:Q", "bad:Q"],
         )

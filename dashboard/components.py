@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -80,7 +81,16 @@ def drift_history(cycles: pd.DataFrame, *, limit: float) -> None:
 
 def facts(table: pd.DataFrame) -> None:
     """A table as page text: it wraps on a phone, a screen reader finds it. Cells must be safe as Markdown."""
-    st.table(table, border="horizontal", hide_index=True)
+    st.table(table.map(unbroken), border="horizontal", hide_index=True)
+
+
+def unbroken(cell: object) -> object:
+    """A number stays with its sign and unit when a narrow cell wraps.
+
+    >>> unbroken("≥ 30.0 %"), unbroken(3)
+    ('≥\\xa030.0\\xa0%', 3)
+    """
+    return re.sub(r"(?<=[≥≤✓✗△]) | (?=%)", "\N{NO-BREAK SPACE}", cell) if isinstance(cell, str) else cell
 
 
 def listed(lines: Sequence[str]) -> None:

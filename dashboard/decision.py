@@ -9,8 +9,9 @@ from threading import Thread
 
 import streamlit as st
 
-from dashboard import loaders, words
+from dashboard import loaders, verdicts, words
 from dashboard.components import labels
+from dashboard.concerns import concerns
 from pipeline.errors import MendError
 from pipeline.gate.dossier import Dossier
 from pipeline.promotion.decide import Verdict, decide
@@ -27,10 +28,12 @@ def bar(item: Reviewed, dossier: Dossier) -> None:
         Standing.PENDING: ("rejected", "approved"),
         Standing.WAITING: ("rejected",),
     }
+    can_sign = item.standing is Standing.PENDING
+    until = f"sign until {words.day(dossier.expires_at)}" if can_sign else "cannot be signed yet"
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(
             f"**Version {words.plain(dossier.champion)} → {words.plain(dossier.challenger)}** · "
-            f"sign until {words.day(dossier.expires_at)} · digest `{dossier.digest[:12]}`",
+            f"{until} · digest `{dossier.digest[:12]}`",
             width="content",
         )
         with st.container(horizontal=True, width="content"):
@@ -69,14 +72,14 @@ def form(dossier: Dossier, digest: str, verdict: Verdict) -> None:
     """Who, why, and what exactly is signed."""
     if DECIDING not in st.session_state:
         st.rerun()  # answered: a dialog reruns by itself, and the page behind it would still ask
-    labels(words.gates_label(dossier))
+    labels(verdicts.gates_label(dossier))
     new, old = words.plain(dossier.challenger), words.plain(dossier.champion)
     st.markdown(
         f"Version {new} takes the place of version {old} at once."
         if verdict == "approved"
         else f"Version {new} is refused for good; version {old} stays."
     )
-    if verdict == "approved" and (found := words.concerns(dossier)):
+    if verdict == "approved" and (found := concerns(dossier)):
         st.warning(
             f"{words.count(len(found), 'point')} worth a look on this page: read before you sign.",
             icon=":material/warning:",

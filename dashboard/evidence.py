@@ -1,4 +1,4 @@
-"""The sections of the Review page that show what a dossier says."""
+"""The sections of the Review page about the judgement: why, figures, gates, the two models, hashes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, loaders, words
+from dashboard import charts, loaders, verdicts, words
 from dashboard.components import chart, facts, listed
 from monitoring.values import DriftSummary
-from pipeline.frames import checks_frame, comparison_frame, drift_frame, segments_frame
+from pipeline.frames import checks_frame, comparison_frame, drift_frame, level_text
 from pipeline.gate.dossier import Dossier
-from pipeline.gate.values import Paired
+from pipeline.gate.measured import LOWER_IS_BETTER, Paired
 from pipeline.promotion.review import Reviewed
 from pipeline.wiring import Workspace
 
@@ -30,146 +30,138 @@ def why(dossier: Dossier, signal: dict[str, Any] | None, summary: DriftSummary |
             f"**{summary.num_drifted_features} of {summary.num_features_evaluated} features** were beyond their limit, "
             f"most of all **{words.plain(moved['feature'])}**, {words.plain(moved['moved'])}."
         )
-    if measured.f1.difference is not None:
-        verdict = {"better": "better by more than luck", "worse": "worse", "unsure": "not told apart from luck"}
+    if measured.rows:
         lines.append(
-            f"On {words.count(measured.rows, 'mature loan')} that neither model trained on, F1 goes from "
-            f"**{measured.f1.champion:.3f}** to **{measured.f1.challenger:.3f}**: {verdict[words.sure(measured.f1)]}."
+            f"On {words.count(measured.rows, 'mature booked loan')} that no model trained on, {words.gained(dossier)}"
         )
     st.markdown(" ".join(lines))
 
 
-def figures(dossier: Dossier, summary: DriftSummary | None) -> None:
-    """The numbers that a decision starts from; a difference that may be luck stays grey."""
+def figures(dossier: Dossier, summary: DriftSummary | None, *, unit: str) -> None:
+    """The numbers that a decision starts from, the primary metric first; a difference that may be luck stays grey."""
     measured = dossier.evidence
-    with st.grid(5, min_column_width=150):
-        for pair in (measured.f1, measured.auc, measured.brier):
-            _figure(pair)
-        st.metric(
-            "Loans judged",
-            f"{measured.rows:,}",
-            f"{measured.positives:,} bad",
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-        )
+    metrics = dict.fromkeys([measured.trial.metric, "f1", "auc", "brier", "profit"])
+    with st.grid(3, min_column_width=190):
+        for metric in metrics:
+            _figure(words.decisive(measured, metric), unit=unit)
+        _count("Loans judged", f"{measured.rows:,}", f"{measured.positives:,} bad")
         if summary is not None:
-            limit = f"limit {words.percent(summary.policy.drift_share)}"
-            share = words.percent(summary.drift_share)
-            st.metric("Features drifted", share, limit, delta_color="off", delta_arrow="off", border=True)
+            limit = f"of {summary.num_features_evaluated}, limit {words.percent(summary.policy.drift_share)}"
+            _count("Features drifted", f"{summary.num_drifted_features}", limit)
 
 
-def _figure(pair: Paired) -> None:
-    digits = 4 if pair.metric in words.LOWER_IS_BETTER else 3
+def _count(title: str, value: str, beside: str) -> None:
+    st.metric(title, value, beside, delta_color="off", delta_arrow="off", border=True)
+
+
+def _figure(pair: Paired, *, unit: str) -> None:
     title = words.METRICS[pair.metric]
     if pair.difference is None:
         st.metric(title, "–", border=True, help="Cannot be measured on these rows.")
         return
-    judged = "inverse" if pair.metric in words.LOWER_IS_BETTER else "normal"
+    judged = "inverse" if pair.metric in LOWER_IS_BETTER else "normal"
+    level = f"; in brackets where it may lie, at {level_text(pair.interval)}" if pair.interval else ""
+    before = words.metric_number(pair.metric, pair.champion, unit=unit)
     st.metric(
         title,
-        f"{pair.challenger:.{digits}f}",
-        f"{pair.difference:+.4f}",
+        words.metric_number(pair.metric, pair.challenger, unit=unit),
+        words.difference(pair),
         delta_color="off" if words.sure(pair) == "unsure" else judged,  # type: ignore[arg-type]
-        help=f"Champion: {pair.champion:.{digits}f}. Difference: {words.between(pair.interval, 4)}.",
+        help=f"Champion: {before}. Below: challenger minus champion{level}.",
         border=True,
     )
 
 
 def gates(dossier: Dossier) -> None:
-    """All six gates, in their own units."""
+    """All six gates, in their own units, what an undecided one waits for, and what this try costs."""
     st.subheader("Gates")
-    facts(words.gates_table(dossier.checks))
-    listed([f"{check.code}: {check.note}" for check in dossier.checks if check.note])
+    facts(verdicts.gates_table(dossier.checks))
+    listed([verdicts.budget(dossier), *(f"{check.code}: {check.note}." for check in dossier.checks if check.note)])
     st.caption(
         "Distance to each limit, in units of that limit; right of the line is within it. "
         "A gate that also asks for significance can pass on the left, or stay undecided on the right: see its note."
     )
-    chart(charts.gates(checks_frame(dossier)), alt=f"Margins of six gates: {words.passed(dossier.checks)}.")
+    chart(charts.gates(checks_frame(dossier)), alt=f"Margins of six gates: {verdicts.passed(dossier.checks)}.")
 
 
-def comparison(dossier: Dossier) -> None:
-    """Both models on the same rows, one panel per metric."""
+def comparison(dossier: Dossier, *, unit: str) -> None:
+    """Both models on the same rows, a panel per unit, and beside them the first champion and two baselines."""
     st.subheader(f"Champion {words.plain(dossier.champion)} against challenger {words.plain(dossier.challenger)}")
     policy, measured = dossier.policy, dossier.evidence
     st.caption(
-        f"Paired bootstrap, {policy.resamples:,} resamples of the same {measured.rows:,} loans; whiskers "
-        f"{words.percent(policy.interval_level)}. Right of the line: the challenger is better."
+        f"The same {words.count(measured.rows, 'booked loan')} with a final outcome, {measured.positives:,} bad, under "
+        f"both. Whiskers {words.percent(policy.interval_level)}: DeLong for AUC and Gini, else a paired bootstrap of "
+        f"{policy.resamples:,} resamples. Circle: better; cross: worse; square: may be luck, its whisker crosses the "
+        "line; diamond: calibration, where no side is better by itself."
+        f"{_stricter(dossier)}"
     )
-    with st.grid(3, min_column_width=240):
-        for row in comparison_frame(measured).to_dict("records"):
-            if pd.notna(row["difference"]):
-                name = words.METRICS[row["metric"]]
-                chart(
-                    charts.comparison_panel(row).properties(height=150),
-                    alt=f"{name}: {row['champion']:.3f} to {row['challenger']:.3f}.",
-                )
-    rows = [
-        {
-            "Metric": words.METRICS.get(pair.metric, pair.metric),
-            "Champion": "–" if pair.champion is None else f"{pair.champion:.4f}",
-            "Challenger": "–" if pair.challenger is None else f"{pair.challenger:.4f}",
-            "Difference": "–" if pair.difference is None else f"{pair.difference:+.4f}",
-            "Interval": words.between(pair.interval, 4),
-        }
-        for pair in (measured.f1, measured.auc, measured.brier)
-    ]
-    facts(pd.DataFrame(rows))
-    if measured.baseline_f1 is not None:
-        st.caption(f"For scale: calling every loan bad has an F1 of {measured.baseline_f1:.3f}.")
+    with st.grid(2, min_column_width=300):
+        for panel, rows in charts.panels(comparison_frame(measured)):
+            told = "; ".join(_spoken(measured.pair(metric), unit) for metric in rows["metric"])
+            chart(charts.comparison_panel(rows, unit=unit if panel == "money" else ""), alt=f"{told}.")
+    facts(_metrics_table(dossier, unit))
+    listed(_scale(dossier, unit))
 
 
-def coverage(dossier: Dossier) -> None:
-    """What the judgement rests on, and what it cannot see."""
+def _stricter(dossier: Dossier) -> str:
+    trial = dossier.evidence.trial
+    if trial.interval is None:
+        return ""
+    return f" G4 decides on {words.METRICS[trial.metric]} at {level_text(trial.interval)}, not at the level drawn here."
+
+
+def _spoken(pair: Paired, unit: str) -> str:
+    before, after = (words.metric_number(pair.metric, each, unit=unit) for each in (pair.champion, pair.challenger))
+    return f"{words.METRICS[pair.metric]} {before} to {after}, difference {words.difference(pair)}"
+
+
+def _metrics_table(dossier: Dossier, unit: str) -> pd.DataFrame:
     measured = dossier.evidence
-    st.subheader("What this covers")
-    absent = (
-        [f"Expected segments that are absent: {', '.join(measured.absent_segments)}."]
-        if measured.absent_segments
-        else []
-    )
-    listed(
-        [
-            f"Judged on {measured.rows:,} of {words.count(measured.mature_rows, 'mature booked loan')}, "
-            f"{measured.positives:,} bad.",
-            f"Applications from {words.day(dossier.window_start)} to {words.day(dossier.window_end)}: old enough for "
-            "the outcome to be final, and later than both training windows.",
-            "Rejected applicants have no outcome: nothing here says how either model treats them.",
-            *absent,
-        ]
-    )
-
-
-def segments(dossier: Dossier) -> None:
-    """Who gains and who loses."""
-    st.subheader("Segments")
-    frame = segments_frame(dossier.evidence)
-    if frame.empty:
-        st.caption("No segments are set: gate G6 has nothing to judge.")
-        return
-    worst = frame.iloc[int(frame["drop"].argmax())]
-    chart(
-        charts.segments(frame),
-        alt=f"F1 of both models in {len(frame)} segments; worst drop in {worst['segment']} {worst['value']}.",
-    )
-    table = pd.DataFrame(
-        {
-            "Segment": (frame["segment"] + " = " + frame["value"]).map(words.plain),
-            "Loans (bad)": [f"{row['rows']:,} ({row['bad']:,})" for row in frame.to_dict("records")],
-            "Champion F1": frame["champion_f1"].map("{:.3f}".format),
-            "Challenger F1": frame["challenger_f1"].map("{:.3f}".format),
-            "Loss of F1": frame["drop"].map(words.percent),
-            "Interval of the loss": frame["interval"].map(words.plain),
+    models = {
+        "Champion": measured.champion,
+        "Challenger": measured.challenger,
+        f"First champion ({words.plain(dossier.original)})": measured.original,
+        "Everyone bad": measured.everyone_bad,
+        "Base rate": measured.base_rate,
+    }
+    rows = []
+    for pair in measured.paired:
+        told = {
+            name: words.metric_number(pair.metric, getattr(model, pair.metric), unit=unit)
+            for name, model in models.items()
         }
-    )
-    facts(table)
+        row = {"Metric": words.METRICS[pair.metric], "Champion": told.pop("Champion")}
+        row |= {"Challenger": told.pop("Challenger")}
+        row |= {"Difference": words.metric_number(pair.metric, pair.difference, signed=True)}
+        rows.append(row | {"Interval": words.metric_interval(pair.metric, pair.interval)} | told)
+    return pd.DataFrame(rows)
+
+
+def _scale(dossier: Dossier, unit: str) -> list[str]:
+    """What the table's last columns are for."""
+    trial = dossier.evidence.trial
+    lines = [
+        "“Everyone bad” books nobody, “base rate” gives everyone the share that went bad and books everybody: a model "
+        "that does not beat both in the primary metric has learnt nothing that counts.",
+        "Calibration is best at an intercept of 0 and a slope of 1; profit counts a loan called bad as not booked.",
+    ]
+    if trial.original_gain is not None and dossier.original != dossier.champion:
+        gain = words.metric_number(trial.metric, trial.original_gain, unit=unit, signed=True)
+        at = f" at {level_text(trial.original_interval)}" if trial.original_interval else ""
+        lines.append(
+            f"Against the first champion, version {dossier.original}: {words.METRICS[trial.metric]} better by {gain} "
+            f"({words.metric_interval(trial.metric, trial.original_interval)}{at})."
+        )
+    return lines
 
 
 def models(workspace: Workspace, dossier: Dossier) -> None:
-    """How both versions were made."""
-    st.subheader("Both models")
-    columns = {}
-    for role, version in (("Champion", dossier.champion), ("Challenger", dossier.challenger)):
+    """How the versions were made."""
+    st.subheader("How the models were made")
+    columns, roles = {}, {"Champion": dossier.champion, "Challenger": dossier.challenger}
+    if dossier.original != dossier.champion:
+        roles["First champion"] = dossier.original
+    for role, version in roles.items():
         made = workspace.challenger(version)
         columns[f"{role} {words.plain(version)}"] = {
             "Trained as of": words.day(made["as_of"]),
@@ -189,8 +181,10 @@ def files(workspace: Workspace, item: Reviewed, dossier: Dossier) -> None:
     hashes = {
         "Rows judged": dossier.row_ids_sha256,
         "Their data and labels": dossier.data_sha256,
+        "All applicants since then": dossier.applicants_sha256 or "not recorded",
         "Champion's model files": dossier.champion_model_sha256,
         "Challenger's model files": dossier.challenger_model_sha256,
+        "First champion's model files": dossier.original_model_sha256,
         "Reference": dossier.reference_sha256,
     }
     st.code("\n".join(f"{digest}  {name}" for name, digest in hashes.items()), language=None, wrap_lines=True)

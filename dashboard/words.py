@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 import pandas as pd
 
+from monitoring.performance import wilson_interval
 from monitoring.values import DriftSummary
+from pipeline.frames import level_text
 from pipeline.gate.dossier import Dossier
-from pipeline.gate.values import Check, Interval, Outcome, Paired
+from pipeline.gate.measured import LOWER_IS_BETTER, Evidence, Paired
+from pipeline.gate.swap import ALL, IN, OUT
+from pipeline.gate.values import Interval
 from pipeline.promotion.state import Standing
 
 Colour = Literal["green", "red", "orange", "gray", "blue"]
@@ -26,7 +30,7 @@ STATES: dict[str, Label] = {
 }
 STANDINGS: dict[Standing, Label] = {
     Standing.PENDING: ("Waits for a signature", ":material/hourglass_top:", "orange"),
-    Standing.WAITING: ("Waits for labels", ":material/hourglass_empty:", "gray"),
+    Standing.WAITING: ("Waits for more labels", ":material/hourglass_empty:", "gray"),
     Standing.REFUSED: ("Refused by the gates", ":material/block:", "red"),
     Standing.APPROVED: ("Approved", ":material/check_circle:", "green"),
     Standing.REJECTED: ("Rejected", ":material/cancel:", "red"),
@@ -34,10 +38,18 @@ STANDINGS: dict[Standing, Label] = {
     Standing.STALE: ("Out of date", ":material/history:", "gray"),
     Standing.SUPERSEDED: ("Judged again later", ":material/history:", "gray"),
 }
-OUTCOMES = {Outcome.PASSED: "✓ passed", Outcome.FAILED: "✗ failed", Outcome.UNDECIDED: "△ undecided"}
-METRICS = {"f1": "F1", "auc": "AUC", "brier": "Brier score"}
-LOWER_IS_BETTER = {"brier"}
-_AT_MOST = {"G5", "G6"}  # gates whose observed value must stay below the limit
+METRICS = {
+    "f1": "F1",
+    "auc": "AUC",
+    "gini": "Gini",
+    "ks": "KS",
+    "brier": "Brier score",
+    "log_loss": "Log loss",
+    "calibration_intercept": "Calibration intercept",
+    "calibration_slope": "Calibration slope",
+    "profit": "Profit per application",
+}
+IDEALS = {"calibration_intercept": 0, "calibration_slope": 1}  # best in the middle: no sign of a difference is better
 
 
 def day(moment: datetime) -> str:
@@ -78,90 +90,141 @@ def plain(text: object) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])", r"\\\1", " ".join(str(text).split()))
 
 
-def gate_number(check: Check, value: float | None, *, signed: bool = False) -> str:
-    """A gate's number in its own unit."""
-    if value is None:
+def money(amount: float | None, unit: str = "", *, signed: bool = False) -> str:
+    """An amount with its unit; cents only where they matter.
+
+    >>> money(-1234.5, "USD", signed=True), money(0.1234), money(None), money(-0.001, signed=True)
+    ('-1,234 USD', '0.12', '–', '+0.00')
+    """
+    if amount is None or pd.isna(amount):
         return "–"
-    sign = "+" if signed else ""
-    if "relative" in check.unit or "share" in check.unit:
-        return f"{value * 100:{sign}.1f} %"
-    if "Brier" in check.unit or "absolute" in check.unit:
-        return f"{value:{sign}.4f}"
-    return f"{value:{sign},.0f}" + (" days" if check.unit == "days" else "")
+    digits = 0 if abs(amount) >= 1000 else 2
+    return f"{round(amount, digits) + 0.0:{'+' if signed else ''},.{digits}f} {unit}".rstrip()
 
 
-def gate_limit(check: Check) -> str:
-    """What the gate asks for."""
-    return f"{'≤' if check.code in _AT_MOST else '≥'} {gate_number(check, check.threshold)}"
+def metric_number(metric: str, value: float | None, *, unit: str = "", signed: bool = False) -> str:
+    """A metric in as many digits as tell two models apart.
 
-
-def gate_interval(check: Check) -> str:
-    """The gate's interval in its own unit, and its level."""
-    if check.interval is None:
+    >>> metric_number("f1", 0.1234), metric_number("brier", -0.00123, signed=True), metric_number("profit", 12.5)
+    ('0.123', '-0.0012', '12.50')
+    """
+    if value is None or pd.isna(value):
         return "–"
-    low, high = (gate_number(check, bound) for bound in (check.interval.low, check.interval.high))
-    return f"{low} to {high} ({percent(check.interval.level)})"
+    if metric == "profit":
+        return money(value, unit, signed=signed)
+    digits = 4 if metric in LOWER_IS_BETTER else 2 if metric in IDEALS else 3
+    return f"{round(value, digits) + 0.0:{'+' if signed else ''}.{digits}f}"
 
 
-def gates_table(checks: Sequence[Check]) -> pd.DataFrame:
-    """One row per gate, every number in its unit; safe to show as Markdown."""
-    rows = [
-        {
-            "Gate": f"**{check.code}** {check.name}",
-            "Outcome": OUTCOMES[check.outcome],
-            "Observed": gate_number(check, check.observed),
-            "Limit": gate_limit(check),
-            "Margin": gate_number(check, check.margin, signed=True),
-            "Interval": gate_interval(check),
-            "Unit": check.unit,
-        }
-        for check in checks
-    ]
-    return pd.DataFrame(rows)
+def metric_interval(metric: str, interval: Interval | None) -> str:
+    """Where a difference of a metric may lie. A hyphen for minus: Streamlit reads the sign of a delta from it."""
+    if interval is None:
+        return "no interval"
+    return " to ".join(metric_number(metric, end, signed=True) for end in (interval.low, interval.high))
 
 
-def passed(checks: Sequence[Check]) -> str:
-    """How many gates passed."""
-    return f"{sum(check.outcome is Outcome.PASSED for check in checks)} of {len(checks)} gates passed"
+def difference(pair: Paired) -> str:
+    """A difference and where it may lie."""
+    told = metric_number(pair.metric, pair.difference, signed=True)
+    return f"{told} [{metric_interval(pair.metric, pair.interval)}]" if pair.interval else f"{told}, no interval"
 
 
-def gates_label(dossier: Dossier) -> Label:
-    """The same as a badge."""
-    return passed(dossier.checks), ":material/checklist:", "green" if dossier.promotable else "red"
+def share_interval(interval: Interval | None, digits: int = 0) -> str:
+    """Where a share may lie; its level stands elsewhere.
+
+    >>> share_interval(Interval(-0.1, 0.25, 0.9)), share_interval(None)
+    ('-10 % to 25 %', 'not judged: too few rows')
+    """
+    if interval is None:
+        return "not judged: too few rows"
+    return f"{percent(interval.low, digits)} to {percent(interval.high, digits)}"
+
+
+def points(interval: Interval | None) -> str:
+    """Where a change of a rate may lie, in percentage points."""
+    if interval is None:
+        return "not compared: too few"
+    return f"{interval.low * 100:+.1f} to {interval.high * 100:+.1f}"
+
+
+def detectable(loss: float | None) -> str:
+    """The loss that so many rows could show; more than all of it is none.
+
+    >>> detectable(0.17), detectable(3.65), detectable(None)
+    ('17 %', 'above 100 %', '–')
+    """
+    return "above 100 %" if loss is not None and loss > 1 else percent(loss)
+
+
+def ratio(value: float | None) -> str:
+    """A ratio of rates; a dash where there was nothing to compare."""
+    return "–" if value is None or pd.isna(value) else f"{value:.2f}"
+
+
+def bad_share(bad: int, known: int) -> str:
+    """Share of bad outcomes among those known, with its interval (Wilson, 90 %).
+
+    >>> bad_share(5, 35), bad_share(0, 0)
+    ('14 % (7 % to 27 %)', '–')
+    """
+    if not known:
+        return "–"
+    return f"{percent(bad / known)} ({share_interval(Interval(*wilson_interval(bad, known, level=0.90), 0.90))})"
 
 
 def sure(pair: Paired) -> Literal["better", "worse", "unsure"]:
-    """Whether the interval of the difference leaves out "the same", and on which side."""
+    """Whether the interval of the difference leaves out "the same", and on which side; calibration never says so."""
     interval = pair.interval
-    if interval is None or interval.low <= 0 <= interval.high:
+    if interval is None or interval.low <= 0 <= interval.high or pair.metric in IDEALS:
         return "unsure"
     return "better" if (interval.low > 0) is not (pair.metric in LOWER_IS_BETTER) else "worse"
 
 
-def between(interval: Interval | None, digits: int = 3) -> str:
-    """An interval of a difference. A hyphen for minus: Streamlit reads the sign of a delta from it."""
-    return "no interval" if interval is None else f"{interval.low:+.{digits}f} to {interval.high:+.{digits}f}"
+def decisive(measured: Evidence, metric: str) -> Paired:
+    """A metric's pair with the interval that decides: of the primary, G4's, which the error budget makes wider."""
+    pair, trial = measured.pair(metric), measured.trial
+    if metric != trial.metric or pair.difference is None:
+        return pair
+    sure = trial.interval
+    if sure is not None and metric in LOWER_IS_BETTER:
+        sure = Interval(-sure.high, -sure.low, sure.level)
+    return dataclasses.replace(pair, interval=sure)
 
 
-def concerns(dossier: Dossier) -> list[str]:
-    """What passed gates can hide, so that a signature is not given on a row of ticks alone."""
-    found, measured = [], dossier.evidence
-    for check in dossier.checks:
-        if check.outcome is Outcome.PASSED and check.margin is not None and check.margin < 0:
-            found.append(
-                f"{check.code} passed although {gate_number(check, check.observed)} is beyond the limit of "
-                f"{gate_number(check, check.threshold)}: its interval does not exclude luck ({check.note})."
-            )
-    for segment in measured.segments:
-        if segment.positives and segment.champion_f1 > 0 and segment.challenger_f1 == 0:
-            found.append(
-                f"In {segment.name} version {dossier.challenger} finds none of {segment.positives} bad loans; "
-                f"version {dossier.champion} finds some (F1 {segment.champion_f1:.2f})."
-            )
-    for version, model in ((dossier.champion, measured.champion), (dossier.challenger, measured.challenger)):
-        if model.f1 is not None and measured.baseline_f1 is not None and model.f1 < measured.baseline_f1:
-            found.append(f"Version {version}'s F1 of {model.f1:.3f} is below that of calling every loan bad.")
-    return found
+def gained(dossier: Dossier) -> str:
+    """What became of the primary metric, read from the interval that G4 decides on."""
+    trial, pair = dossier.evidence.trial, dossier.evidence.pair(dossier.evidence.trial.metric)
+    before, after = (metric_number(pair.metric, value) for value in (pair.champion, pair.challenger))
+    goes = f"{METRICS[pair.metric]} goes from **{before}** to **{after}**"
+    if trial.interval is None:
+        return f"{goes}; how sure that is was not measured."
+    verdict = "not told apart from luck"
+    if trial.interval.low > 0 or trial.interval.high < 0:
+        verdict = "better by more than luck" if trial.interval.low > 0 else "worse by more than luck"
+    low, high = (metric_number(pair.metric, end, signed=True) for end in (trial.interval.low, trial.interval.high))
+    return f"{goes}: {verdict} (gain between {low} and {high}, at {level_text(trial.interval)})."
+
+
+def swap_sentence(measured: Evidence, *, unit: str = "") -> str:
+    """Who comes in, who goes out, what became of them, and the money, with the interval of the whole."""
+    totals = {cell.direction: cell for cell in measured.swap if cell.segment == ALL}
+    if not totals:
+        return "Nothing is known about applicants beyond the rows that were judged."
+    told = [
+        f"{count(cell.applicants, 'applicant')} {cell.direction}: {cell.good:,} good, {cell.bad:,} bad, "
+        f"{cell.unknown:,} not known yet"
+        for cell in (totals[IN], totals[OUT])
+    ]
+    adds, forgone = totals[IN].result, totals[OUT].result
+    sure, profit = "no interval", measured.pair("profit").interval
+    if profit is not None:
+        low, high = (money(end * measured.rows, unit, signed=True) for end in (profit.low, profit.high))
+        sure = f"{low} to {high} at {level_text(profit)}"
+    return (
+        f"{'; '.join(told)}. Of those known, booking the first gives {money(adds, unit, signed=True)}; booking the "
+        f"second would have given {money(forgone, unit, signed=True)}, which the challenger "
+        f"{'avoids' if forgone < 0 else 'gives up'}. Together {money(adds - forgone, unit, signed=True)} ({sure})."
+    )
 
 
 def drift_verdict(summary: DriftSummary) -> str:
@@ -176,21 +239,6 @@ def drift_verdict(summary: DriftSummary) -> str:
         "Not judged, which is not the same as no drift.",
         "failed": f"Could not be judged: {summary.reason or 'no reason on record'}. That is not the same as no drift.",
     }[summary.state.value]
-
-
-def standing_story(standing: Standing, dossier: Dossier, champion: str) -> str:
-    """What a dossier's standing means for the reader."""
-    version, expires = dossier.challenger, day(dossier.expires_at)
-    return {
-        Standing.PENDING: f"Every gate passed. A listed person may sign until {expires}.",
-        Standing.WAITING: "Labels are still missing; it is judged again each cycle. It can be rejected, not signed.",
-        Standing.REFUSED: f"Version {version} cannot be signed: not every gate passed. Version {champion} stays.",
-        Standing.APPROVED: f"Version {version} was signed and took the champion's place.",
-        Standing.REJECTED: f"Version {version} was rejected by a person.",
-        Standing.EXPIRED: f"Nobody signed by {expires}. Running out of time only ever refuses.",
-        Standing.STALE: f"Judged against version {dossier.champion}; the champion is now version {champion}.",
-        Standing.SUPERSEDED: f"Version {version} was judged again later; only the newest dossier can be signed.",
-    }[standing]
 
 
 def spreadsheet_safe(value: object) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 CELLS = 8  # of outcome x one model's decision x the other's
+SMALLEST = 1e-6  # probabilities nearer to 0 or 1 are read as this where a logarithm is taken
 
 
 class Confusion(NamedTuple):
@@ -77,7 +77,63 @@ def brier(y: ArrayLike, p: ArrayLike) -> float:
     return float(np.mean((scores - outcome) ** 2))
 
 
-def auc(y: ArrayLike, p: ArrayLike) -> float | None:
+def log_loss(y: ArrayLike, p: ArrayLike) -> float:
+    """Mean surprise of the outcomes under the probabilities, in nats, >= 0; lower is better.
+
+    A probability within 1e-6 of 0 or 1 counts as that, so that one sure and wrong score costs at most 13.8 nats.
+    Arguments and errors as in `brier`.
+
+    Source:
+        Good (1952), "Rational decisions".
+
+    >>> round(log_loss([1, 0], [0.8, 0.4]), 4)
+    0.367
+    """
+    return float(np.mean(surprise(*checked_scores(y, p))))
+
+
+def surprise(y: NDArray[np.int8], p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each row's log loss in nats, shape (n,)."""
+    clipped = np.clip(p, SMALLEST, 1 - SMALLEST)
+    return np.asarray(-np.where(y == 1, np.log(clipped), np.log1p(-clipped)))
+
+
+class Ranked(NamedTuple):
+    """The one sort that AUC, KS and placements share: give it in place of the scores where several are wanted.
+
+    `cuts` are the different scores, rising, shape (m,); `position` says which of them each row has, shape (n,).
+    """
+
+    cuts: NDArray[np.float64]
+    position: NDArray[np.intp]
+
+
+def ranked(p: ArrayLike | Ranked) -> Ranked:
+    """Scores in order; what is in order already is given back.
+
+    Raises:
+        ValueError: Empty, or a score is not finite or outside [0, 1].
+
+    >>> [part.tolist() for part in ranked([0.5, 0.1, 0.5])]
+    [[0.1, 0.5], [1, 0, 1]]
+    """
+    return p if isinstance(p, Ranked) else Ranked(*np.unique(_probabilities(p), return_inverse=True))
+
+
+def tallied(y: ArrayLike, p: ArrayLike | Ranked) -> tuple[Ranked, NDArray[np.float64], NDArray[np.float64]]:
+    """The scores in order, and of each how many bad and how many good rows have it, shape (m,). Errors as in `brier`.
+
+    >>> [part.tolist() for part in tallied([1, 0, 0], [0.5, 0.1, 0.5])[1:]]
+    [[0.0, 1.0], [1.0, 1.0]]
+    """
+    order = ranked(p)
+    outcome, position = _pair(_binary("y", y), order.position)
+    bad = np.bincount(position, weights=outcome, minlength=len(order.cuts)).astype(np.float64, copy=False)
+    everybody = np.bincount(position, minlength=len(order.cuts)).astype(np.float64)
+    return order, bad, everybody - bad
+
+
+def auc(y: ArrayLike, p: ArrayLike | Ranked) -> float | None:
     """Chance that a bad row scores above a good one, ties counting one half, in [0, 1].
 
     Args and errors as in `brier`. Returns None when only one class is present: then nothing can be ranked.
@@ -90,16 +146,12 @@ def auc(y: ArrayLike, p: ArrayLike) -> float | None:
     >>> auc([0, 0], [0.2, 0.3]) is None
     True
     """
-    outcome, scores = _pair(_binary("y", y), _probabilities(p))
-    bad = int(outcome.sum())
-    good = len(outcome) - bad
-    if bad == 0 or good == 0:
-        return None
-    wins = float(midranks(scores)[outcome == 1].sum()) - bad * (bad + 1) / 2
-    return wins / (bad * good)
+    _, bad, good = tallied(y, p)
+    pairs = float(bad.sum()) * float(good.sum())
+    return float(bad @ (np.cumsum(good) - good / 2)) / pairs if pairs else None
 
 
-def gini(y: ArrayLike, p: ArrayLike) -> float | None:
+def gini(y: ArrayLike, p: ArrayLike | Ranked) -> float | None:
     """2 AUC - 1, in [-1, 1]; 0 is no ranking at all. Arguments, errors and None as in `auc`.
 
     >>> gini([1, 0, 1, 0], [0.9, 0.1, 0.5, 0.5])
@@ -109,7 +161,7 @@ def gini(y: ArrayLike, p: ArrayLike) -> float | None:
     return None if area is None else 2 * area - 1
 
 
-def ks(y: ArrayLike, p: ArrayLike) -> float | None:
+def ks(y: ArrayLike, p: ArrayLike | Ranked) -> float | None:
     """Largest gap between the score distributions of good and bad, in [0, 1]. Arguments, errors and None as in `auc`.
 
     Source:
@@ -118,63 +170,24 @@ def ks(y: ArrayLike, p: ArrayLike) -> float | None:
     >>> ks([1, 0, 1, 0], [0.9, 0.1, 0.5, 0.5])
     0.5
     """
-    outcome, scores = _pair(_binary("y", y), _probabilities(p))
-    bad = int(outcome.sum())
-    if bad in (0, len(outcome)):
+    _, bad, good = tallied(y, p)
+    if not (bad.any() and good.any()):
         return None
-    _, position = np.unique(scores, return_inverse=True)
-    seen_bad = np.cumsum(np.bincount(position, weights=outcome)) / bad
-    seen_good = np.cumsum(np.bincount(position, weights=1 - outcome)) / (len(outcome) - bad)
-    return float(np.abs(seen_bad - seen_good).max())
+    return float(np.abs(np.cumsum(bad) / bad.sum() - np.cumsum(good) / good.sum()).max())
 
 
-def midranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 1, ties sharing the mean of their ranks. Shape (n,) in and out.
+def placements(bad: NDArray[np.bool_], scores: ArrayLike | Ranked) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """For each bad row the share of good rows below it, and for each good row the share of bad rows above it.
 
-    >>> midranks(np.array([0.5, 0.1, 0.5])).tolist()
-    [2.5, 1.0, 2.5]
+    Ties count one half; both outcomes must be present.
+
+    >>> [part.tolist() for part in placements(np.array([True, False]), np.array([0.9, 0.1]))]
+    [[1.0], [1.0]]
     """
-    _, position, counts = np.unique(values, return_inverse=True, return_counts=True)
-    shared = np.cumsum(counts) - (counts - 1) / 2
-    return np.asarray(shared[position], dtype=np.float64)
-
-
-def auc_difference_error(y: ArrayLike, p: ArrayLike, q: ArrayLike) -> float | None:
-    """Standard error of AUC(q) - AUC(p) over the same rows, >= 0; the pairing is in it.
-
-    Args:
-        y: Outcomes, shape (n,), 0 or 1.
-        p: Probabilities of bad by one model, shape (n,), each in [0, 1].
-        q: The same by the other model.
-
-    Returns:
-        The standard error, or None with fewer than two rows of either class.
-
-    Raises:
-        ValueError: As in `brier`.
-
-    Source:
-        DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44; by midranks as in Sun & Xu (2014), IEEE SPL 21.
-
-    >>> auc_difference_error([1, 0, 1, 0], [0.9, 0.1, 0.5, 0.5], [0.9, 0.1, 0.5, 0.5])
-    0.0
-    """
-    outcome, first = _pair(_binary("y", y), _probabilities(p))
-    _, second = _pair(outcome, _probabilities(q))
-    bad = outcome == 1
-    if bad.sum() < 2 or (~bad).sum() < 2:
-        return None
-    of_bad, of_good = (b - a for a, b in zip(_placements(bad, first), _placements(bad, second), strict=True))
-    variance = of_bad.var(ddof=1) / len(of_bad) + of_good.var(ddof=1) / len(of_good)
-    return float(np.sqrt(variance))
-
-
-def _placements(bad: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """For each bad row the share of good rows below it, and for each good row the share of bad rows above it."""
-    ranks, n_bad, n_good = midranks(scores), int(bad.sum()), int((~bad).sum())
-    below = (ranks[bad] - midranks(scores[bad])) / n_good
-    above = 1 - (ranks[~bad] - midranks(scores[~bad])) / n_bad
-    return below, above
+    order, of_bad, of_good = tallied(bad, scores)
+    below = (np.cumsum(of_good) - of_good / 2) / of_good.sum()
+    above = 1 - (np.cumsum(of_bad) - of_bad / 2) / of_bad.sum()
+    return below[order.position[bad]], above[order.position[~bad]]
 
 
 def decision_cells(y: ArrayLike, first: ArrayLike, second: ArrayLike) -> NDArray[np.int64]:
@@ -194,28 +207,6 @@ def f1_of_cells(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray
     ours, theirs = counts[..., [2, 3, 6, 7]].sum(axis=-1), counts[..., [1, 3, 5, 7]].sum(axis=-1)
     our_hits, their_hits = counts[..., 6] + counts[..., 7], counts[..., 5] + counts[..., 7]
     return 2 * our_hits / np.maximum(bad + ours, 1), 2 * their_hits / np.maximum(bad + theirs, 1)
-
-
-def resampled_f1(
-    counts: NDArray[np.int64], *, resamples: int, seed: int | Sequence[int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Paired bootstrap of both models' F1, each of shape (resamples,).
-
-    F1 sees a row only through its cell. Drawing n rows with replacement and counting them per cell is one draw of a
-    multinomial(n, counts / n): this is the row bootstrap itself, not an approximation, at a cost free of n.
-
-    Args:
-        counts: Rows per cell of `decision_cells`, shape (8,), at least one row.
-        resamples: Number of bootstrap samples.
-        seed: The same seed and counts give the same draws.
-
-    Source:
-        Efron & Tibshirani (1993), "An introduction to the bootstrap", chapters 6 and 13.
-    """
-    seen, n = counts > 0, int(counts.sum())
-    drawn = np.zeros((resamples, CELLS), dtype=np.int64)
-    drawn[:, seen] = np.random.default_rng(seed).multinomial(n, counts[seen] / n, size=resamples)
-    return f1_of_cells(drawn)
 
 
 def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> tuple[float, float]:
@@ -241,10 +232,20 @@ def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> tupl
     return low, high
 
 
+def checked_scores(y: ArrayLike, p: ArrayLike) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """Outcomes and probabilities as arrays of one length, n >= 1.
+
+    Raises:
+        ValueError: As in `brier`.
+    """
+    outcome, scores = _pair(_binary("y", y), _probabilities(p))
+    return outcome, scores
+
+
 def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     try:
         array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name}: expected numbers, got {error}") from None
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"{name}: expected one dimension and at least one row, got shape {array.shape}")
@@ -253,7 +254,7 @@ def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
 
 def _binary(name: str, values: ArrayLike) -> NDArray[np.int8]:
     array = _numbers(name, values)
-    if not np.isin(array, (0.0, 1.0)).all():
+    if not ((array == 0) | (array == 1)).all():  # false for NaN too
         raise ValueError(f"{name}: expected only 0 and 1")
     return array.astype(np.int8)
 
@@ -266,7 +267,7 @@ def _probabilities(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _pair(
-    outcome: NDArray[np.int8], other: NDArray[np.float64] | NDArray[np.int8]
+    outcome: NDArray[np.int8], other: NDArray[np.float64] | NDArray[np.int8] | NDArray[np.intp]
 ) -> tuple[NDArray[np.int8], NDArray[Any]]:
     if len(outcome) != len(other):
         raise ValueError(f"expected one value per outcome, got {len(other)} for {len(outcome)}")

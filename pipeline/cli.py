@@ -14,6 +14,7 @@ import typer
 from rich.markup import escape
 
 from pipeline.cli_ask import ask_app
+from pipeline.cli_simulate import simulate_app
 from pipeline.cli_terminal import As, AsOf, Digest, Reason, argument, err, out, progress, steps_over, waiting
 from pipeline.errors import InputError, MendError
 from pipeline.settings import CONFIG_VARIABLE, load_settings, parse_day, parse_duration
@@ -25,7 +26,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(ask_app)  # without a name: its commands stand beside ours
+for commands in (ask_app, simulate_app):
+    app.add_typer(commands)  # without a name: they stand beside ours
 
 
 @app.callback()

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.artefacts import stamp
 from pipeline.desk import Desk
 from pipeline.errors import NotEnoughDataError
+from pipeline.fairness_policy import read_fairness_policy
+from pipeline.gate.budget import spendable
 from pipeline.gate.checks import all_checks
 from pipeline.gate.dossier import Dossier
-from pipeline.gate.evidence import Evidence, JudgedRows, evidence
+from pipeline.gate.evidence import evidence
+from pipeline.gate.measured import Evidence
+from pipeline.gate.rows import UNKNOWN, Applicants, JudgedRows
 from pipeline.gate.values import GatePolicy
 from pipeline.segments import segment_values
 from pipeline.training import model_files  # noqa: F401  scoring needs it, and here it is imported while a kernel warms
@@ -26,10 +33,13 @@ class Case:
     """A challenger against today's champion: their records and the rows both are judged on."""
 
     as_of: datetime
+    original: dict[str, Any]
     champion: dict[str, Any]
     challenger: dict[str, Any]
+    last_try_at: datetime | None
     window_start: datetime
     window_end: datetime
+    applicants: Applicants
     rows: JudgedRows
     expected_segments: dict[str, list[str]]
 
@@ -39,8 +49,21 @@ DECISIONS = "monitoring/retraining/decisions"
 
 def gate_policy(workspace: Workspace) -> GatePolicy:
     """The gate's thresholds, as the settings say them."""
-    gate = workspace.settings.gate
-    return GatePolicy(**gate.model_dump(), seed=workspace.settings.train.seed)
+    settings = workspace.settings
+    money = settings.profit.model_dump(include={"cost_of_bad", "gain_of_good"})
+    return GatePolicy(**settings.gate.model_dump(exclude={"fairness_policy"}), **money, seed=settings.train.seed)
+
+
+def last_try(workspace: Workspace, challenger: str, *, as_of: datetime) -> datetime | None:
+    """When a comparison on record last spent of the yearly error budget, before this one.
+
+    Comparisons stand in the ledger's order, so that judging a recorded one again finds what it found. One that is later
+    than `as_of` counts too: nothing has accrued since.
+    """
+    trials = workspace.ledger.acts("trial")
+    own = [place for place, row in enumerate(trials) if (row["challenger"], row["as_of"]) == (challenger, as_of)]
+    before = trials[: own[0]] if own else trials
+    return max((row["as_of"] for row in before if row["error_spent"] > 0), default=None)
 
 
 def open_case(desk: Desk, challenger: str = "") -> Case:
@@ -54,42 +77,63 @@ def open_case(desk: Desk, challenger: str = "") -> Case:
 
 
 def case_of(workspace: Workspace, version: str, *, as_of: datetime) -> Case:
-    """Fetch the rows that a challenger is judged on and score them with both models.
+    """Fetch everybody who applied since both models were trained, and score them with both and the first champion.
 
-    The rows are those mature at `as_of` (event time ≤ as_of − horizon) and later than both training windows.
+    Judged are those mature at `as_of` (event time ≤ as_of − horizon), labelled, and later than all training windows.
     """
+    original = workspace.challenger(workspace.ledger.acts("champion")[0]["version"])
     champion = workspace.challenger(workspace.require_champion()["version"])
     challenger = workspace.challenger(version)
-    start = max(champion["train_end"], challenger["train_end"])
-    end = max(as_of - workspace.horizon, start)
-    mature = workspace.traffic.outcomes(start, end, as_of=as_of)
-    labelled = mature[mature["y"].notna()].reset_index(drop=True)
-    segments = workspace.settings.data.segments
-    reference = segment_values(workspace.reference(), segments)
-    rows = JudgedRows(
-        ids=labelled["application_id"].to_numpy(dtype=np.str_),
-        y=labelled["y"].to_numpy(dtype=np.int8),
-        champion_score=workspace.model(champion["version"]).score(labelled),
-        challenger_score=workspace.model(version).score(labelled),
+    start = max(made["train_end"] for made in (original, champion, challenger))
+    since = workspace.traffic.outcomes(start, max(as_of, start), as_of=as_of)
+    segments, amount = workspace.settings.data.segments, workspace.settings.profit.amount
+    at_stake = since[amount].fillna(0.0).clip(lower=0.0).to_numpy() if amount else np.ones(len(since))
+    applicants = Applicants(
+        ids=since["application_id"].to_numpy(dtype=np.str_),
+        event_time=since["event_time"].dt.tz_localize(None).to_numpy(),
+        y=since["y"].fillna(UNKNOWN).to_numpy(dtype=np.int8),
+        champion_score=_scores(workspace, champion, since),
+        challenger_score=_scores(workspace, challenger, since),
+        original_score=_scores(workspace, original, since),
         champion_threshold=champion["threshold"],
         challenger_threshold=challenger["threshold"],
-        segments=segment_values(labelled, segments),
-        mature_rows=len(mature),
+        original_threshold=original["threshold"],
+        amount=at_stake,
+        segments=segment_values(since, segments),
+        as_of=as_of,
+        horizon=workspace.horizon,
     )
+    reference = segment_values(workspace.reference(), segments)
     return Case(
         as_of=as_of,
+        original=original,
         champion=champion,
         challenger=challenger,
+        last_try_at=last_try(workspace, version, as_of=as_of),
         window_start=start,
-        window_end=end,
-        rows=rows,
+        window_end=max(as_of - workspace.horizon, start),
+        applicants=applicants,
+        rows=applicants.judged(),
         expected_segments={name: np.unique(values).tolist() for name, values in reference.items()},
     )
 
 
+def _scores(workspace: Workspace, made: Mapping[str, Any], applications: pd.DataFrame) -> NDArray[np.float64]:
+    scores: NDArray[np.float64] = workspace.model(made["version"]).score(applications)
+    return scores
+
+
 def gather(desk: Desk, case: Case) -> Evidence:
     """Measure both models on the case's rows."""
-    return evidence(case.rows, policy=gate_policy(desk.workspace), expected_segments=case.expected_segments)
+    policy, path = gate_policy(desk.workspace), desk.settings.fairness_policy_path
+    return evidence(
+        case.rows,
+        policy=policy,
+        alpha=spendable(policy=policy, as_of=case.as_of, last_try_at=case.last_try_at),
+        applicants=case.applicants,
+        expected_segments=case.expected_segments,
+        fairness=None if path is None else read_fairness_policy(path),
+    )
 
 
 def save_dossier(desk: Desk, dossier: Dossier) -> Path:
@@ -105,18 +149,28 @@ def draw_up(desk: Desk, case: Case, measured: Evidence) -> Dossier:
         model_name=workspace.settings.model.name,
         challenger=case.challenger["version"],
         champion=case.champion["version"],
+        original=case.original["version"],
         as_of=case.as_of,
         expires_at=case.as_of + workspace.settings.approval.expires_after,
         window_start=case.window_start,
         window_end=case.window_end,
         last_promotion_at=promoted_at,
+        last_try_at=case.last_try_at,
         row_ids_sha256=case.rows.row_ids_sha256,
         data_sha256=case.rows.data_sha256,
+        applicants_sha256=case.applicants.sha256,
         champion_model_sha256=case.champion["model_sha256"],
         challenger_model_sha256=case.challenger["model_sha256"],
+        original_model_sha256=case.original["model_sha256"],
         reference_sha256=workspace.reference_sha256,
         signal_key=case.challenger["signal"] or "by hand",
         policy=policy,
         evidence=measured,
-        checks=all_checks(measured, policy=policy, as_of=case.as_of, last_promotion_at=promoted_at),
+        checks=all_checks(
+            measured,
+            policy=policy,
+            as_of=case.as_of,
+            last_promotion_at=promoted_at,
+            last_try_at=case.last_try_at,
+        ),
     )

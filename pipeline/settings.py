@@ -16,6 +16,7 @@ from pydantic_settings.exceptions import SettingsError as OverrideError
 from pipeline.errors import SettingsError
 
 CONFIG_VARIABLE = "MEND_CONFIG"
+_LONGEST = timedelta(days=36_500)
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -34,7 +35,10 @@ def parse_duration(text: object) -> timedelta:
     match = re.fullmatch(r"(\d{1,6})\s*([smhdw])", str(text).strip())
     if match is None:
         raise ValueError(f"a duration needs a unit (s, m, h, d, w), as in '5m' or '1096d', got {text!r}")
-    return timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]])
+    length = timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]])
+    if length > _LONGEST:
+        raise ValueError(f"expected a duration of at most {_LONGEST.days}d, got {text!r}")
+    return length
 
 
 def parse_day(value: object) -> datetime:
@@ -58,12 +62,21 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+def _not_a_flag(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(f"expected a number, got {str(value).lower()}")
+    return value
+
+
+Number = BeforeValidator(_not_a_flag)  # true would be read as 1
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Day = Annotated[datetime, BeforeValidator(parse_day)]
-Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-Margin = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Number, Field(gt=0, le=1, allow_inf_nan=False)]
+Margin = Annotated[float, Number, Field(ge=0, lt=1, allow_inf_nan=False)]
+Amount = Annotated[float, Number, Field(ge=0, le=1e15, allow_inf_nan=False)]
+Multiple = Annotated[float, Number, Field(gt=0, le=1000, allow_inf_nan=False)]
+Count = Annotated[int, Number, Field(ge=1, le=2**53)]
 
 
 class Section(BaseModel):
@@ -190,7 +203,7 @@ class TrainSettings(Section):
     grid: dict[str, tuple[float | int | str | None, ...]] = Field(default_factory=dict)
     tuning_share: Margin = Field(default=0.25, gt=0, description="latest share of the window, tunes the cut-off")
     min_rows: Count = Field(default=500, description="fewest labelled rows worth training on")
-    seed: int = Field(default=7, ge=0)
+    seed: Annotated[int, Number] = Field(default=7, ge=0, le=2**53)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -230,16 +243,45 @@ class RetrainSettings(Section):
 class GateSettings(Section):
     """What a challenger must show. See docs/gates.md for each default's reason."""
 
+    primary: Literal["f1", "auc", "brier", "profit"] = Field(default="f1", description="metric that G4 judges")
     min_samples: Count = 200
     min_positives: Count = 50
     min_coverage: Share = 0.30
+    max_brier_shift: Share = Field(default=0.002, description="by labels missing in some score bands, Brier score")
     cooldown: Duration = timedelta(days=7)
-    min_f1_gain: Margin = 0.02
+    min_f1_gain: Margin = Field(default=0.02, description="relative to the champion's F1")
+    min_auc_gain: Margin = Field(default=0.005, description="absolute")
+    min_brier_gain: Margin = Field(default=0.005, description="relative to the champion's Brier score")
+    min_profit_gain: Amount = Field(default=0.0, description="money per applicant")
+    yearly_false_promotions: Annotated[float, Number, Field(gt=0, le=0.5)] = Field(
+        default=0.05, description="chance in any 365 days that a challenger no better is promoted"
+    )
+    budget_carry: PositiveDuration = Field(default=timedelta(days=91), description="most of that budget to save up")
+    patience: Duration = Field(default=timedelta(days=180), description="how long an undecided challenger may wait")
     max_brier_rise: Margin = 0.01
     max_segment_f1_drop: Margin = 0.05
     min_segment_samples: Count = 200
-    interval_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.90
-    resamples: Annotated[int, Field(ge=200)] = 2000
+    segment_error: Annotated[float, Number, Field(gt=0, lt=0.5)] = Field(
+        default=0.10, description="chance that G6 refuses an equal challenger"
+    )
+    interval_level: Annotated[float, Number, Field(gt=0.5, lt=1)] = 0.90
+    resamples: Annotated[int, Number, Field(ge=200, le=1_000_000)] = 2000
+    fairness_policy: Path | None = Field(default=None, description="dated file; relative to the settings file")
+
+    @model_validator(mode="after")
+    def _within_a_year(self) -> Self:
+        if self.budget_carry > timedelta(days=365):
+            raise ValueError("budget_carry: expected at most 365d")
+        return self
+
+
+class ProfitSettings(Section):
+    """What a decision is worth: how profit and the money in the swap set are counted."""
+
+    amount: str | None = Field(default=None, description="numeric feature: money at stake; else 1 per applicant")
+    unit: str = Field(default="", description="the money's name, as in USD")
+    cost_of_bad: Multiple = Field(default=0.45, description="share of the amount that a bad outcome loses")
+    gain_of_good: Multiple = Field(default=0.05, description="share of the amount that a good outcome earns")
 
 
 class ApprovalSettings(Section):
@@ -277,6 +319,7 @@ class Settings(BaseSettings):
     monitor: MonitorSettings = MonitorSettings()
     retrain: RetrainSettings = RetrainSettings()
     gate: GateSettings = GateSettings()
+    profit: ProfitSettings = ProfitSettings()
     approval: ApprovalSettings = ApprovalSettings()
     notebooks: NotebookSettings = NotebookSettings()
     stores: StoreSettings = StoreSettings()
@@ -286,6 +329,13 @@ class Settings(BaseSettings):
     def _reference_is_history(self) -> Self:
         if not self.reference.start < self.reference.end <= self.train.go_live:
             raise ValueError("reference: expected start < end <= train.go_live")
+        return self
+
+    @model_validator(mode="after")
+    def _amount_is_money(self) -> Self:
+        feature = None if self.profit.amount is None else self.data.features.get(self.profit.amount)
+        if self.profit.amount is not None and (feature is None or feature.min is None or feature.min < 0):
+            raise ValueError(f"profit.amount: expected a numeric feature with min >= 0, got {self.profit.amount!r}")
         return self
 
     @classmethod
@@ -304,6 +354,12 @@ class Settings(BaseSettings):
     def workspace(self) -> Path:
         """Absolute folder of stores, models and artefacts."""
         return (self.source.parent / self.model.workspace).resolve()
+
+    @property
+    def fairness_policy_path(self) -> Path | None:
+        """Absolute path of the dated fairness policy, if there is one."""
+        given = self.gate.fairness_policy
+        return None if given is None else (self.source.parent / given).resolve()
 
     @property
     def data_path(self) -> Path:
@@ -360,9 +416,6 @@ def _one_line(error: ValidationError) -> str:
     first, more = error.errors()[0], error.error_count() - 1
     where = ".".join(str(part) for part in first["loc"])
     what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-    got = (
-        ""
-        if first["type"] in ("missing", "extra_forbidden") or isinstance(first["input"], dict)
-        else f", got {first['input']!r}"
-    )
-    return f"{where}: {what}{got}" + (f" (and {more} more)" if more else "")
+    told = first["type"] in ("missing", "extra_forbidden") or isinstance(first["input"], dict) or ", got " in what
+    got = "" if told else f", got {first['input']!r}"
+    return (f"{where}: " if where else "") + f"{what}{got}" + (f" (and {more} more)" if more else "")

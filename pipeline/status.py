@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.gate.dossier import Dossier
-from pipeline.gate.values import Interval
 from pipeline.promotion.review import Reviewed, read_dossier, reviewed
 from pipeline.promotion.state import Standing
 from pipeline.reference import read_metadata
 from pipeline.stores.engine import iso
 from pipeline.stores.verify import verify
 from pipeline.wiring import Workspace
+
+PRIMARIES = {"f1": "F1", "auc": "AUC", "brier": "Brier score", "profit": "profit per application"}
 
 
 def status(workspace: Workspace, *, now: datetime) -> dict[str, Any]:
@@ -41,14 +42,21 @@ def review(workspace: Workspace, *, now: datetime, every: bool) -> list[dict[str
 
 
 def story(workspace: Workspace, *, now: datetime) -> list[dict[str, Any]]:
-    """Every challenger's last dossier: when, on how many rows, both F1 and Brier, the interval, and what came of it."""
+    """Every challenger's last dossier: when, on how many rows, what it gained, how surely, and what came of it."""
     latest = {item.row["challenger"]: item for item in reviewed(workspace, now=now)}
     return [_told(item, read_dossier(workspace, item.digest)) for item in latest.values()]
 
 
 def _reviewed(item: Reviewed, dossier: Dossier) -> dict[str, Any]:
     gates = [
-        {"code": check.code, "outcome": check.outcome.value, "observed": check.observed, "threshold": check.threshold}
+        {
+            "code": check.code,
+            "outcome": check.outcome.value,
+            "observed": check.observed,
+            "threshold": check.threshold,
+            "more_rows": check.more_rows,
+            "decidable_at": iso(check.decidable_at) if check.decidable_at else None,
+        }
         for check in dossier.checks
     ]
     return {
@@ -58,27 +66,33 @@ def _reviewed(item: Reviewed, dossier: Dossier) -> dict[str, Any]:
         "as_of": iso(dossier.as_of),
         "standing": item.standing.value,
         "promotable": dossier.promotable,
+        "recheck_at": iso(dossier.recheck_at) if dossier.recheck_at else None,
         "expires_at": iso(dossier.expires_at),
         "gates": gates,
     }
 
 
 def _told(item: Reviewed, dossier: Dossier) -> dict[str, Any]:
-    measured = dossier.evidence
+    measured, trial = dossier.evidence, dossier.evidence.trial
+    primary, brier = measured.pair(trial.metric), measured.pair("brier")
+    dates = [check.decidable_at for check in dossier.checks if check.decidable_at]
     return {
         "as_of": f"{dossier.as_of:%Y-%m-%d}",
         "challenger": dossier.challenger,
         "champion": dossier.champion,
         "rows": measured.rows,
         "bad": measured.positives,
-        "f1_champion": measured.f1.champion,
-        "f1_challenger": measured.f1.challenger,
-        "f1_difference_interval": _pair(measured.f1.interval),
-        "brier_champion": measured.brier.champion,
-        "brier_challenger": measured.brier.challenger,
-        "auc_champion": measured.auc.champion,
-        "auc_challenger": measured.auc.challenger,
+        "primary": trial.metric,
+        "primary_champion": primary.champion,
+        "primary_challenger": primary.challenger,
+        "gain": trial.gain,
+        "gain_interval": [trial.interval.low, trial.interval.high] if trial.interval else None,
+        "gain_level": trial.interval.level if trial.interval else None,
+        "error_spent": dossier.error_spent,
+        "brier_champion": brier.champion,
+        "brier_challenger": brier.challenger,
         "outcome": item.standing.value,
+        "waiting_until": f"{max(dates):%Y-%m-%d}" if dates and item.standing is Standing.WAITING else None,
         "gates_not_passed": [
             f"{check.code} {check.outcome.value}" for check in dossier.checks if check.outcome != "passed"
         ],
@@ -86,28 +100,46 @@ def _told(item: Reviewed, dossier: Dossier) -> dict[str, Any]:
     }
 
 
-def _pair(interval: Interval | None) -> list[float] | None:
-    return [interval.low, interval.high] if interval else None
-
-
 def story_markdown(rows: list[dict[str, Any]]) -> str:
-    """The story as a Markdown table."""
+    """The story as a Markdown table; the primary metric is named once when it is the same throughout."""
+    metrics = {PRIMARIES[row["primary"]] for row in rows}
+    primary = metrics.pop() if len(metrics) == 1 else "primary metric"
     lines = [
-        "| as of | version | against | rows (bad) | F1 champion → challenger | F1 difference, 90 % interval "
-        "| Brier champion → challenger | outcome |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| as of | version | against | rows (bad) | {primary} champion → challenger | gain, interval it was judged by "
+        "| error spent | Brier champion → challenger | outcome |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        gates = f": {', '.join(row['gates_not_passed'])}" if row["gates_not_passed"] else ""
-        interval = row["f1_difference_interval"]
-        lines.append(
-            f"| {row['as_of']} | {row['challenger']} | {row['champion']} | {row['rows']:,} ({row['bad']}) "
-            f"| {_number(row['f1_champion'])} → {_number(row['f1_challenger'])} "
-            f"| {f'{interval[0]:+.3f} to {interval[1]:+.3f}' if interval else 'not measurable'} "
-            f"| {_number(row['brier_champion'], 4)} → {_number(row['brier_challenger'], 4)} "
-            f"| {row['outcome']}{gates} |"
-        )
-    return "\n".join(lines)
+    return "\n".join([*lines, *(_line(row) for row in rows)])
+
+
+def _line(row: dict[str, Any]) -> str:
+    cells = [
+        row["as_of"],
+        row["challenger"],
+        row["champion"],
+        f"{row['rows']:,} ({row['bad']:,})",
+        f"{_number(row['primary_champion'])} → {_number(row['primary_challenger'])}",
+        _gain(row),
+        f"{row['error_spent']:.2%}".replace("%", " %"),
+        f"{_number(row['brier_champion'], 4)} → {_number(row['brier_challenger'], 4)}",
+        _outcome(row),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _gain(row: dict[str, Any]) -> str:
+    if row["gain"] is None:
+        return "not measurable"
+    if row["gain_interval"] is None:
+        return f"{row['gain']:+.3f}, no interval"
+    low, high = row["gain_interval"]
+    return f"{row['gain']:+.3f}, {low:+.3f} to {high:+.3f} at {row['gain_level'] * 100:.4g} %"
+
+
+def _outcome(row: dict[str, Any]) -> str:
+    until = f" until {row['waiting_until']}" if row["waiting_until"] else ""
+    gates = f": {', '.join(row['gates_not_passed'])}" if row["gates_not_passed"] else ""
+    return f"{row['outcome']}{until}{gates}"
 
 
 def _number(value: float | None, digits: int = 3) -> str:

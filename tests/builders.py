@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.artefacts import canonical_json, write_atomically
+from pipeline.gate.budget import spendable
 from pipeline.gate.checks import all_checks
 from pipeline.gate.dossier import Dossier
-from pipeline.gate.evidence import JudgedRows, evidence
+from pipeline.gate.evidence import evidence
+from pipeline.gate.rows import UNKNOWN, Applicants
 from pipeline.gate.values import GatePolicy
 from pipeline.settings import load_settings
 from pipeline.wiring import Workspace, open_workspace
@@ -39,7 +41,9 @@ def mend(*arguments: str, config: Path, exit_code: int = 0, **variables: str) ->
 def a_settings_file(folder: Path, **changes: str) -> Path:
     """The shipped mend.toml in another folder, with its own workspace; `changes` replace lines by their key."""
     text = (REPOSITORY / "mend.toml").read_text(encoding="utf-8")
-    for key, value in {"path": json.dumps(str(LOANS)), "workspace": '"ws"', **changes}.items():
+    fairness = json.dumps(str(REPOSITORY / "configs" / "fairness_policy.toml"))
+    here = {"path": json.dumps(str(LOANS)), "workspace": '"ws"', "fairness_policy": fairness}
+    for key, value in (here | changes).items():
         lines = [f"{key} = {value}" if line.startswith(f"{key} =") else line for line in text.splitlines()]
         assert lines != text.splitlines(), key
         text = "\n".join(lines)
@@ -49,40 +53,49 @@ def a_settings_file(folder: Path, **changes: str) -> Path:
 
 
 def a_dossier(*, challenger: str = "2", champion: str = "1", as_of: datetime = AS_OF, better: bool = True) -> Dossier:
-    """A dossier on 1,000 rows that passes every gate (`better`), or fails G4."""
-    n = 1000
+    """A dossier on 1,000 applicants that passes every gate (`better`), or fails G4; 200 more are not mature yet."""
+    n = 1200
     y = (np.arange(n) % 5 == 0).astype(np.int8)
-    blind, seeing = np.full(n, 0.6), np.where(y == 1, 0.8, 0.1)
+    blind, seeing = np.where(np.arange(n) % 3 == 0, 0.6, 0.4), np.where(y == 1, 0.8, 0.1 + np.arange(n) % 7 / 100)
     policy = GatePolicy()
-    rows = JudgedRows(
+    horizon = timedelta(days=30)
+    applicants = Applicants(
         ids=np.array([f"row{i:04d}" for i in range(n)]),
-        y=y,
+        event_time=np.datetime64((as_of - horizon).replace(tzinfo=None), "us")
+        + (np.arange(n) - 999) * np.timedelta64(2, "h"),
+        y=np.where(np.arange(n) < 1000, y, UNKNOWN),
         champion_score=blind if better else seeing,
         challenger_score=seeing if better else blind,
         champion_threshold=0.5,
         challenger_threshold=0.5,
         segments={},
-        mature_rows=n,
+        as_of=as_of,
+        horizon=horizon,
     )
-    found = evidence(rows, policy=policy)
+    rows, alpha = applicants.judged(), spendable(policy=policy, as_of=as_of, last_try_at=None)
+    found = evidence(rows, policy=policy, alpha=alpha, applicants=applicants)
     return Dossier(
         model_name="test",
         challenger=challenger,
         champion=champion,
+        original="1",
         as_of=as_of,
         expires_at=as_of + timedelta(days=14),
         window_start=as_of - timedelta(days=400),
         window_end=as_of - timedelta(days=30),
         last_promotion_at=GO_LIVE,
+        last_try_at=None,
         row_ids_sha256=rows.row_ids_sha256,
         data_sha256=rows.data_sha256,
+        applicants_sha256=applicants.sha256,
         champion_model_sha256="a" * 64,
         challenger_model_sha256="b" * 64,
+        original_model_sha256="a" * 64,
         reference_sha256="c" * 64,
         signal_key="s",
         policy=policy,
         evidence=found,
-        checks=all_checks(found, policy=policy, as_of=as_of, last_promotion_at=GO_LIVE),
+        checks=all_checks(found, policy=policy, as_of=as_of, last_promotion_at=GO_LIVE, last_try_at=None),
     )
 
 
@@ -133,4 +146,13 @@ def judged(workspace: Workspace, dossier: Dossier, *, requested_by: str = "mend"
     with workspace.ledger.transaction(recorded_at=AS_OF) as writer:
         put_on_record(writer, version=dossier.challenger, as_of=dossier.as_of, requested_by=requested_by)
         writer.record("dossier", digest, values, at=dossier.as_of, actor="mend", files={path: digest})
+        trial = {
+            "digest": digest,
+            "challenger": dossier.challenger,
+            "as_of": dossier.as_of,
+            "metric": dossier.policy.primary,
+            "error_spent": dossier.error_spent,
+            "recheck_at": dossier.recheck_at,
+        }
+        writer.record("trial", digest, trial, at=dossier.as_of, actor="mend")
     return digest

@@ -5,14 +5,16 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import decision, evidence, loaders, words
+from dashboard import applicants, decision, evidence, loaders, verdicts, words
 from dashboard.components import clock, labels, listed, opened, pick
+from dashboard.concerns import concerns
 from pipeline.gate.dossier import Dossier
 from pipeline.promotion.review import Reviewed
 from pipeline.promotion.state import Standing
 
 workspace = opened()
 desk = loaders.desk(workspace)
+unit = workspace.settings.profit.unit
 OPEN = (Standing.PENDING, Standing.WAITING)
 
 
@@ -21,7 +23,7 @@ def title(item: Reviewed) -> str:
     version = f"Version {words.plain(item.row['challenger'])}"
     return {
         Standing.PENDING: f"{version} → champion?",
-        Standing.WAITING: f"{version} waits for labels",
+        Standing.WAITING: f"{version} waits for more labels",
         Standing.APPROVED: f"{version} became champion",
         Standing.REJECTED: f"{version} was rejected",
         Standing.REFUSED: f"{version} was refused by the gates",
@@ -31,7 +33,7 @@ def title(item: Reviewed) -> str:
 def show_standing(item: Reviewed, dossier: Dossier) -> None:
     """What stands between this dossier and a signature, or the signature."""
     champion = workspace.require_champion()["version"]
-    st.markdown(words.plain(words.standing_story(item.standing, dossier, champion)))
+    st.markdown(words.plain(verdicts.standing_story(item.standing, dossier, champion)))
     if item.decision is not None:
         with st.container(border=True):
             verdict, at = item.decision["verdict"], words.day(item.decision["at"])
@@ -80,7 +82,9 @@ if not desk:
     st.stop()
 head = st.container()
 if desk[0].standing is not Standing.PENDING:
-    st.info("Nothing waits for a person. Below is what was judged before.", icon=":material/done_all:")
+    labels_awaited = any(each.standing is Standing.WAITING for each in desk)
+    below = "A challenger waits for more labels." if labels_awaited else "Below is what was judged before."
+    st.info(f"Nothing waits for a person. {below}", icon=":material/done_all:")
 item = look_at(desk)
 dossier = loaders.dossier(workspace, item.digest)
 cycle = loaders.cycle_at(workspace, workspace.challenger(dossier.challenger)["as_of"])
@@ -91,25 +95,29 @@ with head:
     clock(workspace)
     labels(
         words.STANDINGS[item.standing],
-        words.gates_label(dossier),
+        verdicts.gates_label(dossier),
     )
 if decision.DECIDING not in st.session_state:
     decision.show_answer(item.digest)
 show_standing(item, dossier)
 evidence.why(dossier, workspace.ledger.get("signal", dossier.signal_key), summary)
-evidence.figures(dossier, summary)
-if found := words.concerns(dossier):
+evidence.figures(dossier, summary, unit=unit)
+if found := concerns(dossier, unit=unit):
     with st.container(border=True):
         st.markdown(":orange[:material/warning:] **Worth a look before deciding**")
         listed(found)
 with st.container(border=True):
     evidence.gates(dossier)
 with st.container(border=True):
-    evidence.comparison(dossier)
+    evidence.comparison(dossier, unit=unit)
 with st.container(border=True):
-    evidence.coverage(dossier)
+    applicants.swap(dossier, unit=unit)
 with st.container(border=True):
-    evidence.segments(dossier)
+    applicants.segments(dossier)
+with st.container(border=True):
+    applicants.approvals(dossier)
+with st.container(border=True):
+    applicants.coverage(dossier)
 with st.container(border=True):
     evidence.models(workspace, dossier)
 with st.expander("Hashes and files", icon=":material/fingerprint:"):

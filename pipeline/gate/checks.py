@@ -1,4 +1,4 @@
-"""The six gates. Every one is always judged, each on its own; a number that is missing never reads as passed."""
+"""The six gates. Each is a rule over measured evidence with three outcomes; all are judged, none stops the others."""
 
 from __future__ import annotations
 
@@ -8,18 +8,25 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from pipeline.errors import InputError
-from pipeline.gate.evidence import corrected_level
-from pipeline.gate.values import Check, Evidence, GatePolicy, Outcome, SegmentEvidence
+from pipeline.gate.budget import spendable
+from pipeline.gate.forecast import more_rows, waiting
+from pipeline.gate.improvement import primary_improvement
+from pipeline.gate.measured import Evidence
+from pipeline.gate.regression import no_segment_regression
+from pipeline.gate.values import Check, GatePolicy, Outcome
 
 CODES = ("G1", "G2", "G3", "G4", "G5", "G6")
 Status = Literal["promotable", "refused", "waiting"]
-
 _DAY = timedelta(days=1)
-_LISTED = 5  # names spelled out in a note before it counts the rest
 
 
 def all_checks(
-    evidence: Evidence, *, policy: GatePolicy, as_of: datetime, last_promotion_at: datetime | None
+    evidence: Evidence,
+    *,
+    policy: GatePolicy,
+    as_of: datetime,
+    last_promotion_at: datetime | None,
+    last_try_at: datetime | None,
 ) -> tuple[Check, ...]:
     """Judge all six gates, in order, none depending on another.
 
@@ -28,16 +35,18 @@ def all_checks(
         policy: The thresholds.
         as_of: Time of judging, timezone-aware.
         last_promotion_at: Last time a champion was put in place (promotion, rollback or init); None if on no record.
+        last_try_at: Last time a challenger spent of the yearly budget; None if none has.
 
     Raises:
         InputError: A time without a timezone.
     """
+    alpha = spendable(policy=policy, as_of=as_of, last_try_at=last_try_at)
     return (
-        sufficient_samples(evidence, policy=policy),
-        label_coverage(evidence, policy=policy),
+        sufficient_samples(evidence, policy=policy, as_of=as_of),
+        label_coverage(evidence, policy=policy, as_of=as_of),
         promotion_cooldown(policy=policy, as_of=as_of, last_promotion_at=last_promotion_at),
-        f1_improvement(evidence, policy=policy),
-        calibration_maintained(evidence, policy=policy),
+        primary_improvement(evidence, policy=policy, as_of=as_of, alpha=alpha),
+        calibration_maintained(evidence, policy=policy, as_of=as_of),
         no_segment_regression(evidence, policy=policy),
     )
 
@@ -48,24 +57,42 @@ def promotable(checks: Iterable[Check]) -> bool:
     return bool(required) and all(check.outcome is Outcome.PASSED for check in required)
 
 
-def status(checks: Sequence[Check]) -> Status:
-    """Promotable; waiting while rows or labels are too few, to be judged again as they mature; otherwise refused."""
+def status(checks: Sequence[Check], *, policy: GatePolicy, as_of: datetime) -> Status:
+    """Promotable; waiting, to be judged again; otherwise refused.
+
+    It waits while rows or labels are too few (G1, G2), and while nothing failed and every undecided gate can be decided
+    within the policy's patience, at today's rate.
+    """
     if promotable(checks):
         return "promotable"
-    waits = any(check.code in ("G1", "G2") and check.outcome is Outcome.UNDECIDED for check in checks)
-    return "waiting" if waits else "refused"
+    undecided = [check for check in checks if check.outcome is Outcome.UNDECIDED]
+    if any(check.code in ("G1", "G2") for check in undecided):
+        return "waiting"
+    soon = bool(undecided) and all(
+        check.decidable_at and check.decidable_at - as_of <= policy.patience for check in undecided
+    )
+    return "waiting" if soon and not any(check.outcome is Outcome.FAILED for check in checks) else "refused"
 
 
-def sufficient_samples(evidence: Evidence, *, policy: GatePolicy) -> Check:
-    """G1: enough mature labelled rows, enough bad ones, and at least one good one. Shows the first that falls short."""
+def is_try(checks: Sequence[Check]) -> bool:
+    """Whether this comparison could have promoted as far as rows, labels and cooldown go, and so spends of the budget.
+
+    These three read no difference between the models, so that which comparisons count does not depend on their result.
+    """
+    return all(check.outcome is Outcome.PASSED for check in checks if check.code in ("G1", "G2", "G3"))
+
+
+def sufficient_samples(evidence: Evidence, *, policy: GatePolicy, as_of: datetime) -> Check:
+    """G1: enough mature labelled rows, enough bad ones, and two good ones. Shows the first that falls short."""
+    share = evidence.positives / evidence.rows if evidence.rows else 0.0
     needs = [
-        (evidence.rows, policy.min_samples, "mature labelled rows"),
-        (evidence.positives, policy.min_positives, "bad outcomes"),
-        (evidence.rows - evidence.positives, 1, "good outcomes"),
+        (evidence.rows, policy.min_samples, "mature labelled rows", 1.0),
+        (evidence.positives, policy.min_positives, "bad outcomes", share),
+        (evidence.rows - evidence.positives, 2, "good outcomes", 1 - share),
     ]
     short = [need for need in needs if need[0] < need[1]]
-    got, need, unit = (short or needs)[0]
-    return Check(
+    got, need, unit, _ = (short or needs)[0]
+    check = Check(
         code="G1",
         name="sufficient samples",
         outcome=Outcome.UNDECIDED if short else Outcome.PASSED,
@@ -74,20 +101,37 @@ def sufficient_samples(evidence: Evidence, *, policy: GatePolicy) -> Check:
         unit=unit,
         interval=None,
         margin=got - need,
-        note="; ".join(f"{need - got} more {unit} needed" for got, need, unit in short),
+        note="; ".join(f"{need - got} more {unit} needed" for got, need, unit, _ in short),
     )
+    known = [(need - got) / rate if rate else math.inf for got, need, _, rate in short]
+    return waiting(check, max(known, default=0), evidence=evidence, as_of=as_of)
 
 
-def label_coverage(evidence: Evidence, *, policy: GatePolicy) -> Check:
-    """G2: enough of the mature window is labelled; labels that are missing are rarely missing at random."""
-    got, need = evidence.coverage, policy.min_coverage
-    note = "" if got is not None else "no mature rows yet"
+def label_coverage(evidence: Evidence, *, policy: GatePolicy, as_of: datetime) -> Check:
+    """G2: enough of the mature window is labelled, and those missing do not shift what is read.
+
+    Labels that are missing are rarely missing at random. Where more are missing in some score bands than in others,
+    weighting the bands as they are among all mature rows moves the Brier score; by more than the policy allows, the
+    labelled rows do not speak for the rest.
+    """
+    got, need, shift = evidence.coverage, policy.min_coverage, evidence.brier_shift
+    outcome, note, more = Outcome.UNDECIDED, "no mature rows yet", math.inf
     if got is not None and got < need:
         note = f"wait for labels: {evidence.rows} of {evidence.mature_rows} mature rows have one"
-    return Check(
+        more = math.ceil(need * evidence.mature_rows) - evidence.rows
+    elif got is not None and got < 1 and shift is None:
+        note = "a score band has mature rows and no label: what is missing cannot be judged"
+    elif got is not None and got < 1 and shift is not None and shift > policy.max_brier_shift:
+        note = (
+            f"labels are missing unevenly over the score bands: the Brier score read is off by about {shift:.4f}, "
+            f"allowed is {policy.max_brier_shift:g}"
+        )
+    elif got is not None:
+        outcome, note = Outcome.PASSED, ""
+    check = Check(
         code="G2",
         name="label coverage",
-        outcome=Outcome.PASSED if got is not None and got >= need else Outcome.UNDECIDED,
+        outcome=outcome,
         observed=got,
         threshold=need,
         unit="share of mature rows",
@@ -95,6 +139,7 @@ def label_coverage(evidence: Evidence, *, policy: GatePolicy) -> Check:
         margin=None if got is None else got - need,
         note=note,
     )
+    return check if outcome is Outcome.PASSED else waiting(check, more, evidence=evidence, as_of=as_of)
 
 
 def promotion_cooldown(*, policy: GatePolicy, as_of: datetime, last_promotion_at: datetime | None) -> Check:
@@ -125,100 +170,38 @@ def promotion_cooldown(*, policy: GatePolicy, as_of: datetime, last_promotion_at
     )
 
 
-def f1_improvement(evidence: Evidence, *, policy: GatePolicy) -> Check:
-    """G4: the relative gain is large enough, and the paired interval of the F1 difference excludes "no better".
-
-    A champion whose F1 is 0 finds no bad outcome at all and must be replaceable: no relative gain exists, so any
-    absolute gain will do whose interval lies above 0.
-    """
-    dead = evidence.champion.f1 == 0
-    paired, need = (evidence.f1, 0.0) if dead else (evidence.f1_gain, policy.min_f1_gain)
-    gain, sure = paired.difference, evidence.f1.interval
-    if gain is None or evidence.positives == 0:
-        outcome, note = Outcome.UNDECIDED, "F1 cannot be measured on these rows"
-        gain = None
-    elif gain < need or (dead and gain == 0):
-        outcome, note = Outcome.FAILED, "neither model finds a bad outcome" if dead else ""
-    elif sure is None or not math.isclose(sure.level, policy.interval_level):
+def calibration_maintained(evidence: Evidence, *, policy: GatePolicy, as_of: datetime) -> Check:
+    """G5: the Brier score does not rise by more than allowed: passed when its whole interval says so."""
+    pair, most = evidence.pair("brier"), policy.max_brier_rise
+    rise, interval, more = pair.difference, pair.interval, math.inf
+    if rise is None:
+        outcome, note = Outcome.UNDECIDED, "Brier score cannot be measured on these rows"
+    elif rise > most:
+        outcome, note = Outcome.FAILED, ""
+    elif interval is None or not math.isclose(interval.level, policy.interval_level):
         outcome, note = Outcome.UNDECIDED, f"no interval at the policy's level of {policy.interval_level}"
-    elif sure.low > 0:
-        outcome, note = Outcome.PASSED, "champion finds no bad outcome: judged by the absolute gain" if dead else ""
+    elif interval.high <= most:
+        outcome, note = Outcome.PASSED, _calibration(evidence)
     else:
-        outcome, note = Outcome.UNDECIDED, f"not told apart from luck: F1 difference at least {sure.low:+.4f}"
-    return Check(
-        code="G4",
-        name="F1 improvement",
-        outcome=outcome,
-        observed=gain,
-        threshold=need,
-        unit="F1, absolute gain" if dead else "relative gain of F1",
-        interval=None if gain is None else paired.interval,
-        margin=None if gain is None else gain - need,
-        note=note,
-    )
-
-
-def calibration_maintained(evidence: Evidence, *, policy: GatePolicy) -> Check:
-    """G5: the Brier score rises by no more than the policy allows."""
-    rise, most = evidence.brier.difference, policy.max_brier_rise
-    outcome = Outcome.UNDECIDED if rise is None else Outcome.FAILED
-    if rise is not None and rise <= most:
-        outcome = Outcome.PASSED
-    return Check(
+        outcome, note = Outcome.UNDECIDED, f"may rise by as much as {interval.high:.4f}"
+        more = more_rows(evidence.rows, half=interval.high - rise, room=most - rise)
+    check = Check(
         code="G5",
         name="calibration maintained",
         outcome=outcome,
         observed=rise,
         threshold=most,
         unit="Brier score, absolute rise",
-        interval=evidence.brier.interval,
+        interval=interval,
         margin=None if rise is None else most - rise,
-        note="Brier score cannot be measured on these rows" if rise is None else "",
+        note=note,
     )
+    return waiting(check, more, evidence=evidence, as_of=as_of, patience=policy.patience)
 
 
-def no_segment_regression(evidence: Evidence, *, policy: GatePolicy) -> Check:
-    """G6: no segment loses more of its F1 than allowed by more than luck.
-
-    A point comparison over a handful of segments refuses an equal model more often than not. So a segment regresses
-    when its relative drop exceeds the limit *and* the interval of the drop, corrected for the number of segments, lies
-    wholly above 0. Segments too small to judge are named and block nothing, unless none can be judged.
-    """
-    big = [s for s in evidence.segments if s.rows >= policy.min_segment_samples and 0 < s.positives < s.rows]
-    level, most = corrected_level(policy.interval_level, len(big)), policy.max_segment_f1_drop
-    measured = all(s.interval is not None and math.isclose(s.interval.level, level) for s in big)
-    regressed = [s for s in big if s.drop > most and s.interval is not None and s.interval.low > 0]
-    worst = max(regressed or big, key=lambda s: s.drop, default=None)
-    notes = [_listed("regressed", [f"{s.name} ({s.drop:+.1%})" for s in regressed])]
-    if worst is None:
-        outcome = Outcome.UNDECIDED
-        notes += [f"no segment has {policy.min_segment_samples} rows and both outcomes"]
-    elif not measured:
-        outcome = Outcome.UNDECIDED
-        notes = [f"no interval at the level of {level:.4f} that {len(big)} segments need"]
-    else:
-        outcome = Outcome.FAILED if regressed else Outcome.PASSED
-        notes += [] if regressed else [_worst(worst, most)]
-    notes += [_listed("too small to judge", [s.name for s in evidence.segments if s not in big])]
-    notes += [_listed("expected and absent", evidence.absent_segments)]
-    return Check(
-        code="G6",
-        name="no segment regression",
-        outcome=outcome,
-        observed=worst.drop if worst else None,
-        threshold=most,
-        unit="relative drop of F1, worst segment",
-        interval=worst.interval if worst else None,
-        margin=most - worst.drop if worst else None,
-        note="; ".join(note for note in notes if note),
-    )
-
-
-def _worst(segment: SegmentEvidence, most: float) -> str:
-    luck = ", not told apart from luck" if segment.drop > most else ""
-    return f"worst: {segment.name} ({segment.drop:+.1%}{luck})"
-
-
-def _listed(what: str, names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"{what}: {', '.join(names[:_LISTED])}{more}" if names else ""
+def _calibration(evidence: Evidence) -> str:
+    lines = [(model.calibration_intercept, model.calibration_slope) for model in evidence.both]
+    (low, flat), (high, steep) = lines
+    if low is None or flat is None or high is None or steep is None:
+        return ""
+    return f"intercept {low:+.2f} → {high:+.2f} (0 is right), slope {flat:.2f} → {steep:.2f} (1 is right)"

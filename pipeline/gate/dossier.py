@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable
-from datetime import UTC
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from pipeline.artefacts import Json, canonical_json, sha256_text
 from pipeline.errors import InputError, IntegrityError
-from pipeline.gate.checks import CODES, Status, all_checks, promotable, status
-from pipeline.gate.values import STRICT, Check, Evidence, GatePolicy, Name, as_json
+from pipeline.gate.checks import CODES, Status, all_checks, is_try, promotable, status
+from pipeline.gate.measured import Evidence
+from pipeline.gate.values import STRICT, Check, GatePolicy, Instant, Name, as_json
 
-Instant = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+DERIVED = ("promotable", "status", "error_spent", "recheck_at")
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -32,19 +33,23 @@ class Dossier:
         ValueError: A field is of the wrong type, or a check does not follow from the evidence.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     model_name: Name
     challenger: Name
     champion: Name
+    original: Name  # the first champion: what no chain of small steps may fall behind
     as_of: Instant
     expires_at: Instant
     window_start: Instant  # judged rows: event time in [window_start, window_end), empty if equal
     window_end: Instant
     last_promotion_at: Instant | None
+    last_try_at: Instant | None  # last comparison that spent of the yearly error budget
     row_ids_sha256: Sha256
     data_sha256: Sha256  # labels included
+    applicants_sha256: Sha256 | None  # everybody the rows were taken from
     champion_model_sha256: Sha256
     challenger_model_sha256: Sha256
+    original_model_sha256: Sha256
     reference_sha256: Sha256
     signal_key: Name
     policy: GatePolicy
@@ -59,7 +64,13 @@ class Dossier:
         codes = tuple(check.code for check in self.checks)
         if codes != CODES:
             raise ValueError(f"checks: expected {' '.join(CODES)} in order, got {' '.join(codes) or 'none'}")
-        due = all_checks(self.evidence, policy=self.policy, as_of=self.as_of, last_promotion_at=self.last_promotion_at)
+        due = all_checks(
+            self.evidence,
+            policy=self.policy,
+            as_of=self.as_of,
+            last_promotion_at=self.last_promotion_at,
+            last_try_at=self.last_try_at,
+        )
         for check, other in zip(self.checks, due, strict=True):
             if _numbers_of(check) != _numbers_of(other):
                 raise ValueError(f"checks: {check.code} {check.outcome} does not follow from the evidence")
@@ -72,7 +83,20 @@ class Dossier:
     @property
     def status(self) -> Status:
         """What happens next: a person decides, nothing does, or it is judged again when more labels are in."""
-        return status(self.checks)
+        return status(self.checks, policy=self.policy, as_of=self.as_of)
+
+    @property
+    def error_spent(self) -> float:
+        """What this comparison takes from the yearly error budget."""
+        return self.evidence.trial.alpha if is_try(self.checks) else 0.0
+
+    @property
+    def recheck_at(self) -> datetime | None:
+        """When one that waits challenger is judged again: at every cycle while that costs nothing, else then."""
+        if self.status != "waiting":
+            return None
+        dates = [check.decidable_at for check in self.checks if check.decidable_at]
+        return self.as_of if not is_try(self.checks) else max(dates)
 
     @property
     def digest(self) -> str:
@@ -81,7 +105,7 @@ class Dossier:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, the verdict in words included; times in UTC, spelled with Z."""
-        return as_json(self) | {"promotable": self.promotable, "status": self.status}
+        return as_json(self) | {name: _plain(getattr(self, name)) for name in DERIVED}
 
     @classmethod
     def from_json(cls, record: Json) -> Dossier:
@@ -94,19 +118,30 @@ class Dossier:
         try:
             text = canonical_json(record)
             stored = json.loads(text)
-            claimed = stored.pop("promotable", None), stored.pop("status", None)
+            if stored.get("schema_version") == 1:
+                raise IntegrityError("dossier", "judged by the gates of schema 1, which this version cannot recompute")
+            claimed = {name: stored.pop(name, None) for name in DERIVED}
             dossier: Dossier = TypeAdapter(cls).validate_json(json.dumps(stored))
+        except IntegrityError:
+            raise
         except ValidationError as error:
             raise IntegrityError("dossier", _first_line(error.errors(include_url=False))) from None
         except InputError as error:
             raise IntegrityError(*error.args) from None
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise IntegrityError("dossier", f"not a JSON object: {error}") from None
-        if claimed != (dossier.promotable, dossier.status):
-            raise IntegrityError("dossier", f"says {claimed[1]!r}, but its checks say {dossier.status!r}")
+        for name, said in claimed.items():
+            due = _plain(getattr(dossier, name))
+            if said != due or type(said) is not type(due):
+                raise IntegrityError("dossier", f"{name}: says {said!r}, but its checks say {due!r}")
         if canonical_json(dossier.to_json()) != text:
             raise IntegrityError("dossier", "not spelled the way a dossier is written")
         return dossier
+
+
+def _plain(value: object) -> object:
+    """A derived value as JSON holds it."""
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
 
 
 def _numbers_of(check: Check) -> Check:
@@ -116,4 +151,4 @@ def _numbers_of(check: Check) -> Check:
 def _first_line(problems: Iterable[Any]) -> str:
     first = next(iter(problems))
     where = ".".join(str(part) for part in first["loc"])
-    return " ".join(f"{where}: {first['msg']}".removeprefix(": ").removeprefix("Value error, ").split())
+    return " ".join(f"{where}: {first['msg'].removeprefix('Value error, ')}".removeprefix(": ").split())

@@ -3,226 +3,124 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from math import isfinite
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 
-from monitoring import performance
-from monitoring.performance import CELLS
-from pipeline.artefacts import canonical_json, sha256_text
+from monitoring import influence, performance
+from monitoring.skewed_t import limits, spread
 from pipeline.errors import InputError
-from pipeline.gate.values import (
-    Evidence,
-    GatePolicy,
-    Interval,
-    ModelMetrics,
-    Paired,
-    SegmentEvidence,
-    difference,
-    relative_drop,
-    relative_gain,
-)
+from pipeline.gate.coverage import brier_shift, coverage_cells, labels_per_day
+from pipeline.gate.fairness import FairnessPolicy, approvals
+from pipeline.gate.measured import LOWER_IS_BETTER, Evidence, ModelMetrics, SegmentEvidence, Trial, gain, relative_drop
+from pipeline.gate.models import Decided, metrics_of, paired_metrics
+from pipeline.gate.rows import Applicants, JudgedRows
+from pipeline.gate.swap import swap_set
+from pipeline.gate.values import GatePolicy, Interval
 
-__all__ = ["Evidence", "JudgedRows", "ModelMetrics", "Paired", "SegmentEvidence", "corrected_level", "evidence"]
+__all__ = ["Applicants", "JudgedRows", "evidence", "segment_alpha"]
 
 WHOLE = "all rows"
 MAX_SEGMENT_VALUES = 500  # beyond this a column is an identifier or a number, not a segment
 _COVERAGE_LEVEL = 0.95
+_POWER = 0.90  # of the loss that a segment is said to be able to show
 
-Counts = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class JudgedRows:
-    """The same mature, labelled rows under both models. A row is called bad when its score >= the model's threshold.
-
-    Arrays have shape (n,), n >= 0, and are copied, made read-only, and put in order of id, so that neither the evidence
-    nor a digest depends on the order the rows were fetched in.
-
-    Args:
-        ids: Prediction ids, distinct strings.
-        y: Outcomes, 1 bad and 0 good.
-        champion_score: Probabilities of bad, each in [0, 1]. `challenger_score` likewise.
-        champion_threshold: In [0, 1]. `challenger_threshold` likewise.
-        segments: Each segment column's value per row, as strings; a missing value is spelled "missing".
-        mature_rows: Rows in the mature window, labelled or not, >= n.
-
-    Raises:
-        InputError: Any of this does not hold.
-    """
-
-    ids: NDArray[np.str_]
-    y: NDArray[np.int8]
-    champion_score: Numbers
-    challenger_score: Numbers
-    champion_threshold: float
-    challenger_threshold: float
-    segments: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
-    mature_rows: int
-
-    def __post_init__(self) -> None:
-        ids = _texts("ids", self.ids, None)
-        order = np.argsort(ids, kind="stable")
-        if (ids[order][1:] == ids[order][:-1]).any():
-            raise InputError("judged rows", "ids", "the same row twice")
-        put = {"ids": ids, "y": _numbers("y", self.y, len(ids))}
-        if not np.isin(put["y"], (0, 1)).all():
-            raise InputError("judged rows", "y", "expected only 0 and 1")
-        put["y"] = put["y"].astype(np.int8)
-        for name in ("champion_score", "challenger_score"):
-            put[name] = _in_unit(name, _numbers(name, getattr(self, name), len(ids)))
-        for name in ("champion_threshold", "challenger_threshold"):
-            object.__setattr__(self, name, float(_in_unit(name, _numbers(name, [getattr(self, name)], 1))[0]))
-        if not isinstance(self.mature_rows, (int, np.integer)) or self.mature_rows < len(ids):
-            raise InputError("judged rows", "mature_rows", f"expected at least {len(ids)}, got {self.mature_rows}")
-        columns = {name: _frozen(_texts(name, self.segments[name], len(ids))[order]) for name in sorted(self.segments)}
-        object.__setattr__(self, "segments", columns)
-        object.__setattr__(self, "mature_rows", int(self.mature_rows))
-        for name, array in put.items():
-            object.__setattr__(self, name, _frozen(array[order]))
-
-    @property
-    def row_ids_sha256(self) -> str:
-        """Which rows these are, whatever they hold."""
-        return sha256_text(canonical_json(self.ids.tolist()))
-
-    @property
-    def data_sha256(self) -> str:
-        """All that the evidence is computed from: ids, outcomes, scores, thresholds, segments, mature rows."""
-        parts = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name != "segments"}
-        parts |= {f"segment {name}": column for name, column in self.segments.items()}
-        plain = {name: part.tolist() if isinstance(part, np.ndarray) else part for name, part in parts.items()}
-        return sha256_text(canonical_json(plain))
-
-
 def evidence(
-    rows: JudgedRows, *, policy: GatePolicy, expected_segments: Mapping[str, Sequence[str]] | None = None
+    rows: JudgedRows,
+    *,
+    policy: GatePolicy,
+    alpha: float,
+    applicants: Applicants | None = None,
+    expected_segments: Mapping[str, Sequence[str]] | None = None,
+    fairness: FairnessPolicy | None = None,
 ) -> Evidence:
-    """Measure both models, their paired differences, and every segment.
+    """Measure both models, the baselines, their paired differences, every segment, and whom the decision moves.
 
     Args:
         rows: The judged rows; none at all is allowed, and gives evidence in which nothing is measured.
-        policy: Level of the intervals, number of resamples, seed, smallest segment judged.
+        policy: Primary metric, level of the intervals, resamples, seed, smallest segment judged, money per outcome.
+        alpha: One-sided error that this try may take (`budget.spendable`); 0 leaves the trial without an interval.
+        applicants: Everybody the rows were taken from; without them nothing is said of coverage, swaps and approvals.
         expected_segments: Values per segment column that the champion's reference holds; those not among the rows
             are reported in `absent_segments`.
+        fairness: What to say about approval rates by segment; without it nothing is.
 
     Raises:
-        InputError: A segment column has more values than a segment can have.
+        InputError: A segment column has more values than a segment can have, or the applicants are others.
 
     Source:
-        F1: `monitoring.performance.resampled_f1`, percentile interval. AUC: `auc_difference_error`. Brier: the mean of
-        independent per-row differences of squared errors is normal in the limit (central limit theorem).
+        AUC: DeLong. Other intervals of `paired`: `monitoring.resampling`. Trial and segments:
+        `monitoring.skewed_t.limits` over the influences of `monitoring.influence`, because at the small errors a
+        budget leaves, percentiles would need tens of thousands of resamples.
     """
+    _require_same(rows, applicants)
     n, positives = len(rows.y), int(rows.y.sum())
-    ours, theirs = rows.champion_score >= rows.champion_threshold, rows.challenger_score >= rows.challenger_threshold
-    cells = performance.decision_cells(rows.y, ours, theirs) if n else np.zeros(0, dtype=np.int64)
-    champion = _metrics(rows.y, rows.champion_score, rows.champion_threshold)
-    challenger = _metrics(rows.y, rows.challenger_score, rows.challenger_threshold)
-    draws = _resampled(np.bincount(cells, minlength=CELLS), policy, stream=0) if n else None
-    f1_interval = None if draws is None else _percentile(draws[1] - draws[0], policy.interval_level)
-    segments = _segments(rows, cells, policy)
+    models = {
+        "champion": Decided(rows.champion_score, rows.champion_threshold),
+        "challenger": Decided(rows.challenger_score, rows.challenger_threshold),
+        "original": Decided(rows.original_score, rows.original_threshold),
+        "everyone_bad": Decided(np.ones(n), 1.0),
+        "base_rate": Decided(np.full(n, positives / n if n else 0.0), 1.0),
+    }
+    measured = {name: metrics_of(rows, model, policy) for name, model in models.items()}
+    both = models["champion"], models["challenger"]
     present = {(column, value) for column, values in rows.segments.items() for value in np.unique(values).tolist()}
     expected = [(column, value) for column, values in (expected_segments or {}).items() for value in values]
+    money = {"cost_of_bad": policy.cost_of_bad, "gain_of_good": policy.gain_of_good}
     return Evidence(
         rows=n,
         positives=positives,
         mature_rows=rows.mature_rows,
         coverage=n / rows.mature_rows if rows.mature_rows else None,
         coverage_interval=_coverage_interval(n, rows.mature_rows),
-        baseline_f1=2 * positives / (n + positives) if n else None,
-        champion=champion,
-        challenger=challenger,
-        f1=_paired("f1", champion, challenger, f1_interval),
-        f1_gain=Paired(
-            metric="f1_gain",
-            champion=champion.f1,
-            challenger=challenger.f1,
-            difference=relative_gain(champion.f1, challenger.f1),
-            interval=_gain_interval(draws, policy.interval_level) if champion.f1 else None,
-        ),
-        brier=_paired("brier", champion, challenger, _brier_interval(rows, policy.interval_level)),
-        auc=_paired("auc", champion, challenger, _auc_interval(rows, champion, challenger, policy.interval_level)),
-        segments=segments,
+        brier_shift=None if applicants is None else brier_shift(applicants),
+        labels_per_day=None if applicants is None else labels_per_day(applicants),
+        **measured,
+        paired=paired_metrics(rows, both, (measured["champion"], measured["challenger"]), policy),
+        trial=_trial(rows, models, measured, policy, alpha),
+        segments=_segments(rows, *both, policy),
         absent_segments=tuple(f"{column}={value}" for column, value in expected if (column, value) not in present),
+        cells=() if applicants is None else coverage_cells(applicants),
+        swap=() if applicants is None else swap_set(applicants, **money),
+        approvals=() if applicants is None or fairness is None else approvals(applicants, fairness),
+        fairness=fairness,
     )
 
 
-def corrected_level(level: float, judged: int) -> float:
-    """Level of each of several intervals so that all hold together at `level` (Bonferroni).
+def segment_alpha(policy: GatePolicy, judged: int) -> float:
+    """One-sided error of each test in G6, so that all together hold `segment_error`: two tests a segment (Bonferroni).
 
-    >>> round(corrected_level(0.90, 5), 3)
-    0.98
+    >>> segment_alpha(GatePolicy(segment_error=0.10), 5)
+    0.01
     """
-    return 1 - (1 - level) / max(judged, 1)
+    return policy.segment_error / (2 * max(judged, 1))
 
 
-def _metrics(y: NDArray[np.int8], score: Numbers, threshold: float) -> ModelMetrics:
-    if not len(y):
-        nothing = dict.fromkeys(("f1", "brier", "auc", "ks", "gini", "predicted_positive_rate"))
-        return ModelMetrics(threshold=threshold, **nothing)
-    decision = score >= threshold
-    return ModelMetrics(
-        f1=performance.f1(y, decision),
-        brier=performance.brier(y, score),
-        auc=performance.auc(y, score),
-        ks=performance.ks(y, score),
-        gini=performance.gini(y, score),
-        predicted_positive_rate=float(decision.mean()),
-        threshold=threshold,
-    )
-
-
-def _paired(metric: str, champion: ModelMetrics, challenger: ModelMetrics, interval: Interval | None) -> Paired:
-    ours, theirs = getattr(champion, metric), getattr(challenger, metric)
-    change = difference(ours, theirs)
-    return Paired(metric=metric, champion=ours, challenger=theirs, difference=change, interval=interval)
-
-
-def _resampled(counts: Counts, policy: GatePolicy, *, stream: int) -> tuple[Numbers, Numbers]:
-    return performance.resampled_f1(counts, resamples=policy.resamples, seed=(policy.seed, stream))
-
-
-def _percentile(draws: Numbers, level: float) -> Interval | None:
-    """Percentile interval by order statistics, without interpolation: so the interval of a difference and that of a
-    ratio lie on the same side of "no change". None when an end is not finite."""
-    ordered, cut = np.sort(draws), int((1 - level) / 2 * (len(draws) - 1))
-    low, high = float(ordered[cut]), float(ordered[-1 - cut])
-    return Interval(low, high, level) if isfinite(low) and isfinite(high) else None
-
-
-def _gain_interval(draws: tuple[Numbers, Numbers] | None, level: float) -> Interval | None:
-    if draws is None:
-        return None
-    ours, theirs = draws
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gain = np.where(ours > 0, theirs / ours - 1, np.where(theirs > 0, np.inf, 0.0))
-    return _percentile(gain, level)
-
-
-def _brier_interval(rows: JudgedRows, level: float) -> Interval | None:
-    n = len(rows.y)
-    if n < 2:
-        return None
-    change = (rows.challenger_score - rows.y) ** 2 - (rows.champion_score - rows.y) ** 2
-    return _normal(float(change.mean()), float(change.std(ddof=1)) / n**0.5, level)
-
-
-def _auc_interval(rows: JudgedRows, champion: ModelMetrics, challenger: ModelMetrics, level: float) -> Interval | None:
-    change = difference(champion.auc, challenger.auc)
-    if change is None:
-        return None
-    error = performance.auc_difference_error(rows.y, rows.champion_score, rows.challenger_score)
-    return None if error is None else _normal(change, error, level)
-
-
-def _normal(centre: float, error: float, level: float) -> Interval:
-    half = NormalDist().inv_cdf((1 + level) / 2) * error
-    return Interval(centre - half, centre + half, level)
+def _require_same(rows: JudgedRows, applicants: Applicants | None) -> None:
+    """The judged rows are exactly the applicants' mature labelled ones, under the same scores."""
+    if applicants is None:
+        return
+    judged = applicants.labelled
+    if int(applicants.mature.sum()) != rows.mature_rows:
+        raise InputError("applicants", "mature", f"expected {rows.mature_rows} as the judged rows say")
+    for name in ("ids", "y", "champion_score", "challenger_score", "original_score", "amount"):
+        if not np.array_equal(getattr(applicants, name)[judged], getattr(rows, name)):
+            raise InputError("applicants", name, "expected the mature labelled ones to be the judged rows")
+    segments = {name: column[judged] for name, column in applicants.segments.items()}
+    if {name: column.tolist() for name, column in segments.items()} != {
+        name: column.tolist() for name, column in rows.segments.items()
+    }:
+        raise InputError(
+            "applicants", "segments", "expected the mature labelled ones to be in those of the judged rows"
+        )
+    for name in ("champion_threshold", "challenger_threshold", "original_threshold"):
+        if getattr(applicants, name) != getattr(rows, name):
+            raise InputError("applicants", name, "expected that of the judged rows")
 
 
 def _coverage_interval(labelled: int, mature: int) -> Interval | None:
@@ -231,75 +129,113 @@ def _coverage_interval(labelled: int, mature: int) -> Interval | None:
     return Interval(*performance.wilson_interval(labelled, mature, level=_COVERAGE_LEVEL), _COVERAGE_LEVEL)
 
 
-def _segments(rows: JudgedRows, cells: Counts, policy: GatePolicy) -> tuple[SegmentEvidence, ...]:
+def _trial(
+    rows: JudgedRows,
+    models: Mapping[str, Decided],
+    measured: Mapping[str, ModelMetrics],
+    policy: GatePolicy,
+    alpha: float,
+) -> Trial:
+    gained = {name: gain(policy.primary, measured[name], measured["challenger"]) for name in ("champion", "original")}
+    parts = {name: _contributions(rows, models[name], models["challenger"], policy) for name in gained}
+    moved = parts["champion"]
+    return Trial(
+        metric=policy.primary,
+        alpha=alpha,
+        gain=gained["champion"],
+        error=None if moved is None else float(moved.std()) / len(moved) ** 0.5,
+        interval=_limits(rows.y, gained["champion"], moved, alpha=alpha),
+        original_gain=gained["original"],
+        original_interval=_limits(rows.y, gained["original"], parts["original"], alpha=(1 - policy.interval_level) / 2),
+    )
+
+
+def _contributions(rows: JudgedRows, ours: Decided, theirs: Decided, policy: GatePolicy) -> Numbers | None:
+    """What rows contribute to the gain in the primary metric; None where that cannot be measured."""
+    if not len(rows.y):
+        return None
+    if policy.primary == "f1":
+        return influence.of_f1_difference(rows.y, ours.bad, theirs.bad)
+    first, second = (model.influence(rows, policy) for model in (ours, theirs))
+    if first is None or second is None:
+        return None
+    return first - second if policy.primary in LOWER_IS_BETTER else second - first
+
+
+def _limits(
+    y: NDArray[np.int8], centre: float | None, contributions: Numbers | None, *, alpha: float
+) -> Interval | None:
+    """Interval that leaves out `alpha` on either side; None with fewer than two rows of either outcome."""
+    rarer = min(int(y.sum()), len(y) - int(y.sum()))
+    if centre is None or contributions is None or rarer < 2 or 1 - 2 * alpha >= 1:  # as a float, for alpha < 1e-17 too
+        return None
+    low, high = limits(centre, spread(contributions, degrees=rarer - 1), alpha=alpha)
+    return Interval(float(low), float(high), 1 - 2 * alpha) if np.isfinite(low) and np.isfinite(high) else None
+
+
+def _segments(
+    rows: JudgedRows, champion: Decided, challenger: Decided, policy: GatePolicy
+) -> tuple[SegmentEvidence, ...]:
     """Every value of every segment column, in order; without columns the whole window is the one segment."""
-    columns: Mapping[str, NDArray[Any]] = rows.segments or {WHOLE: np.full(len(cells), "")}
-    found: list[tuple[str, str, Counts]] = []
+    columns: Mapping[str, NDArray[Any]] = rows.segments or {WHOLE: np.full(len(rows.y), "")}
+    found: list[tuple[str, str, NDArray[np.int64]]] = []
     for column, values in columns.items():
         names, position = np.unique(values, return_inverse=True)
         if len(names) > MAX_SEGMENT_VALUES:
             need = f"expected at most {MAX_SEGMENT_VALUES} different values, got {len(names)}"
             raise InputError("judged rows", f"segment {column}", need)
-        counts = np.bincount(position * CELLS + cells, minlength=len(names) * CELLS).reshape(-1, CELLS)
-        found += [(column, str(name), count) for name, count in zip(names, counts, strict=True)]
-    judged = sum(_is_judged(counts, policy) for *_, counts in found)
-    level = corrected_level(policy.interval_level, judged)
-    return tuple(_segment(*each, policy, level, stream=1 + i) for i, each in enumerate(found))
-
-
-def _is_judged(counts: Counts, policy: GatePolicy) -> bool:
-    n, bad = int(counts.sum()), int(counts[4:].sum())
-    return n >= policy.min_segment_samples and 0 < bad < n
-
-
-def _segment(
-    column: str, value: str, counts: Counts, policy: GatePolicy, level: float, *, stream: int
-) -> SegmentEvidence:
-    ours, theirs = (float(f1) for f1 in performance.f1_of_cells(counts))
-    interval = None
-    if _is_judged(counts, policy):
-        drawn_ours, drawn_theirs = _resampled(counts, policy, stream=stream)
-        drops = 1 - np.divide(drawn_theirs, drawn_ours, out=np.ones_like(drawn_ours), where=drawn_ours > 0)
-        interval = _percentile(drops, level)
-    return SegmentEvidence(
-        segment=column,
-        value=value,
-        rows=int(counts.sum()),
-        positives=int(counts[4:].sum()),
-        champion_f1=ours,
-        challenger_f1=theirs,
-        drop=relative_drop(ours, theirs),
-        interval=interval,
+        order, ends = np.argsort(position, kind="stable"), np.cumsum(np.bincount(position, minlength=len(names)))
+        places = np.split(order, ends[:-1]) if len(names) else []
+        found += [(column, str(name), place) for name, place in zip(names, places, strict=True)]
+    judged = sum(_is_judged(rows.y[place], policy) for *_, place in found)
+    alpha = segment_alpha(policy, judged)
+    return tuple(
+        _segment(column, value, rows, champion, challenger, place, policy, alpha) for column, value, place in found
     )
 
 
-def _numbers(name: str, values: object, length: int) -> Numbers:
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError("judged rows", name, "expected numbers") from None
-    if array.shape != (length,):
-        raise InputError("judged rows", name, f"expected shape ({length},), got {array.shape}")
-    return array
+def _is_judged(y: NDArray[np.int8], policy: GatePolicy) -> bool:
+    bad = int(y.sum())
+    return len(y) >= policy.min_segment_samples and min(bad, len(y) - bad) >= 2
 
 
-def _in_unit(name: str, array: Numbers) -> Numbers:
-    if not ((array >= 0) & (array <= 1)).all():  # false for NaN too
-        raise InputError("judged rows", name, "expected finite numbers in [0, 1]")
-    return array
-
-
-def _texts(name: str, values: object, length: int | None) -> NDArray[np.str_]:
-    array = np.asarray(values)
-    if array.ndim != 1 or (length is not None and len(array) != length):
-        raise InputError(
-            "judged rows", name, f"expected shape ({'n' if length is None else length},), got {array.shape}"
-        )
-    if array.dtype.kind != "U" and not all(isinstance(value, str) for value in array.tolist()):
-        raise InputError("judged rows", name, 'expected strings (a missing value is spelled "missing")')
-    return array.astype(np.str_)
-
-
-def _frozen(array: Any) -> Any:
-    array.setflags(write=False)
-    return array
+def _segment(
+    column: str,
+    value: str,
+    rows: JudgedRows,
+    champion: Decided,
+    challenger: Decided,
+    place: NDArray[np.int64],
+    policy: GatePolicy,
+    alpha: float,
+) -> SegmentEvidence:
+    y, ours, theirs = rows.y[place], champion.bad[place], challenger.bad[place]
+    our_f1, their_f1 = performance.f1(y, ours), performance.f1(y, theirs)
+    surprise = [performance.surprise(y, model.score[place]) for model in (champion, challenger)]
+    rise = surprise[1] - surprise[0]
+    interval = rise_interval = detectable = None
+    if _is_judged(y, policy):
+        lost = -influence.of_f1_difference(y, ours, theirs)
+        absolute = _limits(y, our_f1 - their_f1, lost, alpha=alpha)
+        rise_interval = _limits(y, float(rise.mean()), rise, alpha=alpha)
+        if absolute is not None and rise_interval is not None:
+            scale = our_f1 or 1.0  # a champion that catches nothing has nothing to lose: the interval is then absolute
+            interval = Interval(absolute.low / scale, absolute.high / scale, absolute.level)
+            sigma = float(lost.std()) / len(lost) ** 0.5 / scale
+            reach = float(stdtrit(min(int(y.sum()), len(y) - int(y.sum())) - 1, 1 - alpha)) + float(ndtri(_POWER))
+            detectable = sigma * reach
+        else:
+            interval = rise_interval = None
+    return SegmentEvidence(
+        segment=column,
+        value=value,
+        rows=len(y),
+        positives=int(y.sum()),
+        champion_f1=our_f1,
+        challenger_f1=their_f1,
+        drop=relative_drop(our_f1, their_f1),
+        interval=interval,
+        log_loss_rise=float(rise.mean()),
+        log_loss_interval=rise_interval,
+        detectable_drop=detectable,
+    )

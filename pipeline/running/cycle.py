@@ -120,12 +120,14 @@ def _waiting(workspace: Workspace, as_of: datetime) -> list[str]:
 
 
 def _open_challengers(workspace: Workspace, as_of: datetime) -> list[str]:
-    """Versions to judge now: trained and never judged, or judged while labels were missing."""
+    """Versions to judge now: trained and never judged, or waiting and due to be judged again."""
     judged = {row["challenger"] for row in workspace.ledger.acts("dossier")}
     champions = {row["version"] for row in workspace.ledger.acts("champion")}
     trained = [row["version"] for row in workspace.ledger.acts("challenger")]
     never = [version for version in trained if version not in judged | champions]
-    return [*_waiting(workspace, as_of), *never]
+    due = {row["challenger"]: row["recheck_at"] for row in workspace.ledger.acts("trial")}
+    again = [version for version in _waiting(workspace, as_of) if (due.get(version) or as_of) <= as_of]
+    return [*again, *never]
 
 
 def _judged(steps: Steps, as_of: datetime, version: str) -> str:

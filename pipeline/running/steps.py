@@ -102,8 +102,18 @@ class Steps:
             "status": dossier["status"],
             "path": dossier["path"],
         }
+        again = dossier["recheck_at"]
+        trial = {
+            "digest": dossier["sha256"],
+            "challenger": dossier["challenger"],
+            "as_of": as_of,
+            "metric": dossier["policy"]["primary"],
+            "error_spent": dossier["error_spent"],
+            "recheck_at": None if again is None else datetime.fromisoformat(again),
+        }
         with self.workspace.ledger.transaction(recorded_at=wall_clock()) as writer:
             files = {dossier["path"]: dossier["sha256"]}
+            writer.record("trial", dossier["sha256"], trial, at=as_of, actor=SERVICE)
             if writer.record("dossier", dossier["sha256"], values, at=as_of, actor=SERVICE, files=files):
                 self.say(f"judged version {version}: {_verdict(dossier)}")
         return values
@@ -146,6 +156,6 @@ class Steps:
 
 def _verdict(dossier: Mapping[str, Any]) -> str:
     failed = [f"{check['code']} {check['outcome']}" for check in dossier["checks"] if check["outcome"] != "passed"]
-    return {"promotable": "every gate passed; waits for a signature", "waiting": "waits for labels"}.get(
+    return {"promotable": "every gate passed; waits for a signature", "waiting": "waits for more labels"}.get(
         dossier["status"], "refused"
     ) + (f" ({', '.join(failed)})" if failed else "")

@@ -36,8 +36,8 @@ def _text(
     return sa.Column(name, sa.String(length), nullable=nullable, primary_key=key, index=index)
 
 
-def _time(name: str, *, key: bool = False, index: bool = False) -> sa.Column[object]:
-    return sa.Column(name, UtcTime, nullable=False, primary_key=key, index=index)
+def _time(name: str, *, nullable: bool = False, key: bool = False, index: bool = False) -> sa.Column[object]:
+    return sa.Column(name, UtcTime, nullable=nullable, primary_key=key, index=index)
 
 
 def _long(name: str, *, nullable: bool = False) -> sa.Column[object]:
@@ -81,6 +81,15 @@ dossiers = _act(
     _time("expires_at"),
     _text("status", 20),
     _long("path"),
+)
+trials = _act(  # beside each dossier: what the comparison spent of the yearly error budget, and when it is repeated
+    "trials",
+    _text("digest", 64, key=True),
+    _text("challenger", 50),
+    _time("as_of"),
+    _text("metric", 20),
+    _real("error_spent"),
+    _time("recheck_at", nullable=True),
 )
 decisions = _act(
     "decisions",
@@ -129,6 +138,7 @@ ACTS: dict[str, sa.Table] = {
     "signal": signals,
     "challenger": challengers,
     "dossier": dossiers,
+    "trial": trials,
     "decision": decisions,
     "champion": champions,
     "cycle": cycles,

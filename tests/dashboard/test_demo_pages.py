@@ -68,8 +68,8 @@ def test_a_past_dossier_says_why_it_was_refused(demo: Path, open_page: Open) -> 
     page = open_page("review", demo, digest=refused["digest"])
     assert not page.exception
     assert page.title[0].value == f"Version {refused['challenger']} was refused by the gates"
-    outcomes = page.table[0].value["Outcome"].tolist()
-    assert outcomes != ["✓ passed"] * 6
+    assert "6 of 6 gates passed" not in texts(page)
+    assert len(page.table[0].value) == 6
     assert not [button for button in page.button if button.key == "open_approved"]
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from builders import AS_OF, HEAD, OFFICER, a_dossier, judged
-from dashboard_builders import Open, a_cycle, config_of, texts
+from dashboard_builders import Open, a_cycle, a_lifelike_desk, config_of, texts
 from streamlit.testing.v1 import AppTest
 
-from dashboard import decision
+from dashboard import decision, words
 from pipeline.promotion.decide import decide
 from pipeline.wiring import Workspace
 
@@ -63,7 +63,69 @@ def test_the_page_shows_all_that_a_decision_rests_on(workspace: Workspace, open_
     ):
         assert needed in said
     assert page.code[0].value == digest
-    assert f"calling every loan bad has an F1 of {dossier.evidence.baseline_f1:.3f}" in said
+    everyone = dossier.evidence.everyone_bad
+    metrics = page.table[1].value.set_index("Metric")
+    assert metrics.loc["F1", "Everyone bad"] == f"{everyone.f1:.3f}"
+    assert metrics.index.tolist() == list(words.METRICS.values())
+
+
+def test_the_page_reads_from_why_to_the_hashes_and_leaves_nothing_out(workspace: Workspace, open_page: Open) -> None:
+    dossier = a_lifelike_desk(workspace)
+    page = open_page("review", config_of(workspace))
+    assert not page.exception
+    assert [heading.value for heading in page.subheader] == [
+        "Gates",
+        "Champion 2 against challenger 3",
+        "Swap set",
+        "Segments",
+        "Approval rates",
+        "What this covers",
+        "How the models were made",
+    ]
+    said = texts(page)
+    into = dossier.evidence.swap[0]
+    for needed in (
+        "this try spends 1.00 % of this year's 5 %",
+        "Against the first champion, version 1: F1 better by",
+        f"{into.applicants:,} applicants swapped in: {into.good:,} good, {into.bad:,} bad",
+        "USD at 90 %)",
+        "Information, not a finding and not legal advice",
+        "dated 2 Jan 2006",
+        "Rejected applicants have none",
+        "Expected segments that are absent: state=WY",
+        "The youngest applicant's outcome is final on",
+    ):
+        assert needed in said
+    columns = [set(table.value.columns) for table in page.table]
+    for needed in ("Loss it could show", "Challenger's ratio", "Final at", "Labelled share of mature", "Not known yet"):
+        assert any(needed in each for each in columns), needed
+
+
+def test_a_segment_s_name_is_shown_letter_by_letter(workspace: Workspace, open_page: Open) -> None:
+    a_lifelike_desk(workspace)
+    page = open_page("review", config_of(workspace))
+    written = [markdown.value for markdown in page.markdown] + [caption.value for caption in page.caption]
+    cells = [cell for table in page.table for cell in table.value.to_numpy().ravel()]
+    raw = [text for text in (*written, *cells) if "<b>" in str(text)]
+    assert raw == []
+    assert "state=<b>NY</b>" in texts(page)
+
+
+def test_a_challenger_that_waits_says_until_when_and_can_only_be_rejected(
+    workspace: Workspace, open_page: Open
+) -> None:
+    dossier = a_lifelike_desk(workspace, sharpness=1.17)
+    (waits,) = [check for check in dossier.checks if check.decidable_at]
+    page = open_page("review", config_of(workspace))
+    assert not page.exception
+    assert page.title[0].value == "Version 3 waits for more labels"
+    said = texts(page)
+    assert f"about {waits.more_rows} more labelled rows, by {words.day(waits.decidable_at)}" in said
+    assert f"It is judged again from {words.day(waits.decidable_at)} on" in said
+    assert "not told apart from luck" in said
+    keys = {button.key for button in page.button}
+    assert "open_rejected" in keys
+    assert "open_approved" not in keys
 
 
 def test_opening_the_form_decides_nothing_and_shows_the_whole_digest(workspace: Workspace, open_page: Open) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import nbformat
 import pytest
@@ -35,8 +35,18 @@ def test_it_stops_in_front_of_a_person_after_real_refusals(demo):
     assert len(told) >= 3
     assert told[-1]["outcome"] == "pending"
     assert told[-1]["as_of"] >= "2006-06-01"
-    assert told[-1]["f1_challenger"] > 1.02 * told[-1]["f1_champion"]
-    assert told[-1]["f1_difference_interval"][0] > 0
+    assert told[-1]["primary_challenger"] > 1.02 * told[-1]["primary_champion"]
+    assert told[-1]["gain_interval"][0] > 0
+    assert 0 < told[-1]["error_spent"] < 0.01
+
+
+def test_a_challenger_that_might_be_luck_waits_and_is_judged_again_once_the_budget_has_accrued(workspace):
+    trials = workspace.ledger.acts("trial")
+    assert sum(row["error_spent"] for row in trials[-5:]) < 0.05
+    (first,) = [row for row in trials if row["recheck_at"] is not None]
+    again = trials[-1]
+    assert again["challenger"] == first["challenger"]
+    assert again["as_of"] >= first["recheck_at"] >= first["as_of"] + timedelta(days=91)
 
 
 def test_status_and_review_say_what_is_documented(demo):

@@ -53,6 +53,20 @@ def test_f1_of_nothing_bad_and_nothing_called_bad_is_zero_and_not_a_pass():
     assert performance.f1([0, 0], [0, 0]) == 0.0
 
 
+@given(scored)
+@settings(deadline=None)
+def test_log_loss_is_that_of_sklearn_with_sure_scores_moved(rows):
+    y, p, _ = columns(rows)
+    moved = np.clip(p, 1e-6, 1 - 1e-6)
+    assert performance.log_loss(y, p) == pytest.approx(metrics.log_loss(y, moved, labels=[0, 1]))
+    assert performance.log_loss(y, p) == pytest.approx(performance.surprise(y, p).mean())
+
+
+def test_a_sure_and_wrong_score_costs_a_finite_amount():
+    assert performance.log_loss([1, 0], [0.0, 1.0]) == pytest.approx(np.log(1e6))
+    assert performance.log_loss([1, 0], [1.0, 0.0]) == pytest.approx(1e-6, rel=1e-3)
+
+
 def win_matrix(y, score):
     """1 where the bad row beats the good one, one half for a tie, shape (bad, good)."""
     bad, good = score[y == 1][:, None], score[y == 0][None, :]
@@ -61,16 +75,29 @@ def win_matrix(y, score):
 
 @given(scored)
 @settings(deadline=None)
-def test_the_error_of_an_auc_difference_is_delongs_by_brute_force(rows):
-    y, p, q = columns(rows)
-    if min(y.sum(), (1 - y).sum()) < 2:
-        assert performance.auc_difference_error(y, p, q) is None
+def test_placements_are_those_counted_pair_by_pair(rows):
+    y, p, _ = columns(rows)
+    if len(set(y)) == 1:
         return
-    wins = np.stack([win_matrix(y, p), win_matrix(y, q)])
-    of_bad, of_good = np.cov(wins.mean(axis=2)), np.cov(wins.mean(axis=1))
-    covariance = of_bad / y.sum() + of_good / (1 - y).sum()
-    variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-    assert performance.auc_difference_error(y, p, q) ** 2 == pytest.approx(variance, abs=1e-12)
+    below, above = performance.placements(y == 1, p)
+    assert below == pytest.approx(win_matrix(y, p).mean(axis=1))
+    assert above == pytest.approx(win_matrix(y, p).mean(axis=0))
+
+
+@given(scored)
+@settings(deadline=None)
+def test_scores_in_order_already_give_the_same(rows):
+    y, p, _ = columns(rows)
+    order = performance.ranked(p)
+    assert np.array_equal(order.cuts[order.position], p)
+    assert performance.ranked(order) is order
+    for metric in (performance.auc, performance.gini, performance.ks):
+        assert metric(y, order) == metric(y, p)
+
+
+def test_scores_in_order_must_be_as_many_as_outcomes():
+    with pytest.raises(ValueError, match="expected one value per outcome"):
+        performance.auc([0, 1, 1], performance.ranked([0.1, 0.2]))
 
 
 @given(scored)
@@ -82,28 +109,6 @@ def test_f1_from_cells_is_f1_from_rows(rows):
     assert performance.f1_of_cells(counts) == (performance.f1(y, ours), performance.f1(y, theirs))
 
 
-def test_the_multinomial_bootstrap_is_the_row_bootstrap():
-    rng = np.random.default_rng(7)
-    y = (rng.random(300) < 0.3).astype(int)
-    ours, theirs = ((y + rng.normal(scale=0.8, size=300) > 0.5) for _ in range(2))
-    cells = performance.decision_cells(y, ours, theirs)
-    fast = performance.resampled_f1(np.bincount(cells, minlength=8), resamples=20_000, seed=1)
-    picks = rng.integers(0, 300, size=(20_000, 300))
-    tallies = np.stack([(cells[picks] == cell).sum(axis=1) for cell in range(8)], axis=1)
-    slow = performance.f1_of_cells(tallies)
-    quantiles = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]
-    quick, plain = (np.quantile(draws[1] - draws[0], quantiles) for draws in (fast, slow))
-    assert quick == pytest.approx(plain, abs=0.004)
-    assert np.corrcoef(fast)[0, 1] == pytest.approx(np.corrcoef(slow)[0, 1], abs=0.03)
-
-
-def test_cells_that_no_row_is_in_are_never_drawn():
-    counts = np.array([90, 0, 0, 0, 0, 0, 0, 10])
-    ours, theirs = performance.resampled_f1(counts, resamples=500, seed=3)
-    assert np.array_equal(ours, theirs)
-    assert set(ours) <= {0.0, 1.0}
-
-
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.9, 0.95]))
 @settings(max_examples=50, deadline=None)
 def test_the_interval_of_a_share_is_wilsons(counts, level):
@@ -113,7 +118,9 @@ def test_the_interval_of_a_share_is_wilsons(counts, level):
     assert got == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
-@pytest.mark.parametrize("metric", [performance.brier, performance.auc, performance.gini, performance.ks])
+@pytest.mark.parametrize(
+    "metric", [performance.brier, performance.log_loss, performance.auc, performance.gini, performance.ks]
+)
 @pytest.mark.parametrize(
     ("y", "p"),
     [
@@ -126,6 +133,7 @@ def test_the_interval_of_a_share_is_wilsons(counts, level):
         pytest.param([0, 1], [0.5, 1.01], id="a probability above one"),
         pytest.param([0, 1], [0.5, -0.01], id="a probability below zero"),
         pytest.param([0, 1], ["low", "high"], id="words"),
+        pytest.param([0, 1], [0.5, 10**400], id="a number too large for a float"),
         pytest.param([[0, 1]], [[0.5, 0.5]], id="two dimensions"),
     ],
 )
