@@ -76,10 +76,10 @@ story: setup ## replay all of history, sign whatever passes, print every challen
 ##@ Measure it
 
 bench: setup ## how fast evidence is gathered, beside scipy in the same run (half a minute)
-	@$(BIN)/python -m benchmarks.evidence $(ARGS)
+	@$(BIN)/python benchmarks/evidence.py $(ARGS)
 
 bench-gates: setup ## how often the gates are wrong, beside the plain rule: the table in docs/gates.md (minutes)
-	@$(BIN)/python -m benchmarks.gates $(ARGS)
+	@$(BIN)/python benchmarks/gates.py $(ARGS)
 
 ##@ Work on it
 

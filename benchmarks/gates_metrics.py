@@ -9,7 +9,7 @@ import numpy as np
 from gates_errors import QUARTER, Effort, alpha_after
 from gates_lines import Line
 from numpy.typing import NDArray
-from pools import Portfolio, fit
+from pools import Portfolio, bisect, fit, real_pair, with_noise
 from scipy.special import ndtri
 
 from monitoring import influence, performance
@@ -18,6 +18,7 @@ from pipeline.gate.swap import booking_value
 from pipeline.gate.values import GatePolicy
 
 POWER = 0.80
+NOISES = 5  # on either of two models
 NEAR = (0.03, 0.07)  # relative gains of F1 that count as "about 5 %"
 
 Numbers = NDArray[np.float64]
@@ -44,7 +45,37 @@ def metrics(
     for model in zoo(data, effort.models, seed=seed):
         models.append(_measure(y, value, model, fair))
         tick()
-    return [*_correlations(data.name, models, fair), *_rows_needed(data.name, models, policy)]
+    return [
+        *_correlations(data.name, models, fair),
+        *_rows_needed(data.name, models, policy),
+        _comes_with(data, policy),
+    ]
+
+
+def _comes_with(data: Portfolio, policy: GatePolicy) -> Line:
+    """What the least gain of F1 that G4 asks for comes with, when noise on the log-odds takes it away."""
+    pair, lost = real_pair(data), []
+    for model in (pair.champion, pair.challenger):
+        before = performance.f1(pair.y, model.bad)
+        for seed in range(NOISES):
+            make = with_noise(model, np.random.default_rng(seed))
+            goal = (1 - policy.min_f1_gain) * before
+            worse = bisect(make, lambda made: performance.f1(pair.y, made.bad), goal, 8.0)
+            aucs = [performance.auc(pair.y, each.score) or 0.0 for each in (model, worse)]
+            briers = [performance.brier(pair.y, each.score) for each in (model, worse)]
+            lost.append((aucs[0] - aucs[1], briers[1] / briers[0] - 1))
+    (auc, auc_most), (brier, brier_most) = ((min(part), max(part)) for part in zip(*lost, strict=True))
+    told = f"{auc:.4f} to {auc_most:.4f} of AUC, {brier:.1%} to {brier_most:.1%} of the Brier score"
+    case = f"what a loss of {policy.min_f1_gain:.0%} of F1 comes with, by noise"
+    return Line(
+        portfolio=data.name,
+        part="6 metric and profit",
+        case=case,
+        rows="pool",
+        mend=told,
+        plain="",
+        drawn=f"{len(lost)} noises",
+    )
 
 
 def zoo(data: Portfolio, count: int, *, seed: int) -> Iterator[Decided]:

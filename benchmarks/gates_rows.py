@@ -11,6 +11,7 @@ from pools import Pair
 
 from monitoring.performance import CELLS, decision_cells, surprise
 from monitoring.skewed_t import Spread, limits
+from pipeline.gate.evidence import F1_WEIGHT
 from pipeline.gate.models import Decided
 from pipeline.gate.simulate import Windows, f1_windows
 from pipeline.gate.swap import booking_value
@@ -143,10 +144,27 @@ def regressions(
     steps = np.arange(len(place))[:, None] * CELLS + cell
     counts = np.bincount(steps.ravel(), minlength=len(place) * CELLS).reshape(-1, CELLS)
     seen = f1_windows(counts, replace(policy, primary="f1"))
-    low, high = limits(seen.gain, seen.around, alpha=alpha)
+    low, _ = limits(seen.gain, seen.around, alpha=alpha)
     rise = (surprise(pair.y, pair.challenger.score) - surprise(pair.y, pair.champion.score))[place]
     rise = np.where(swap, -rise, rise)
-    shown_by_log_loss = limits(rise.mean(axis=1), moments(rise, seen.positives), alpha=alpha)[0] > 0
+    lost = _lost_f1(y, np.where(swap, theirs, ours), np.where(swap, ours, theirs))
+    f1_scale = np.where((varying := np.asarray(seen.around.error) * (place.shape[1] + 4) ** 0.5) > 0, varying, 1.0)
+    rise_scale = np.where((varied := rise.std(axis=1)) > 0, varied, 1.0)
+    together = F1_WEIGHT * lost / f1_scale[:, None] + rise / rise_scale[:, None]
+    loss = F1_WEIGHT * -seen.gain / f1_scale + rise.mean(axis=1) / rise_scale
+    shown = limits(loss, moments(together, seen.positives), alpha=alpha)[0] > 0
     drop, most = -seen.gain / seen.scale, policy.max_segment_f1_drop
-    regressed = (drop > 0) & ((high < 0) | shown_by_log_loss) & (-low / seen.scale > most)
+    regressed = (drop > 0) & shown & (-low / seen.scale > most)
     return np.asarray(regressed), np.asarray(drop > most)
+
+
+def _lost_f1(y: NDArray[np.int8], ours: Flags, theirs: Flags) -> Numbers:
+    """Each row's contribution to the loss of F1, shape (windows, rows)."""
+    return _f1_influence(y, ours) - _f1_influence(y, theirs)
+
+
+def _f1_influence(y: NDArray[np.int8], called: Flags) -> Numbers:
+    relevant = (y + called).sum(axis=1, dtype=np.int64)
+    f1 = 2 * (y & called).sum(axis=1, dtype=np.int64) / np.maximum(relevant, 1)
+    values = 2.0 * (y & called) - f1[:, None] * (y + called)
+    return np.asarray(values / np.maximum(relevant / y.shape[1], 1e-12)[:, None])

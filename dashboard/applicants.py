@@ -11,9 +11,8 @@ from pipeline.frames import approvals_frame, coverage_frame, level_text, segment
 from pipeline.gate.coverage import SCORE_BAND, VINTAGE
 from pipeline.gate.dossier import Dossier
 from pipeline.gate.fairness import DISCLAIMER
-from pipeline.gate.measured import Evidence
+from pipeline.gate.measured import Evidence, SegmentEvidence
 from pipeline.gate.swap import ALL, IN, OUT
-from pipeline.gate.values import Interval
 
 LONG = 30  # rows from which a table scrolls in its place
 
@@ -91,20 +90,24 @@ def segments(dossier: Dossier) -> None:
             "Loss of F1": frame["drop"].map(words.percent),
             "Interval of the loss": [words.share_interval(each.interval) for each in dossier.evidence.segments],
             "Rise of log loss, nats": frame["log_loss_rise_nats"].map("{:+.4f}".format),
-            "Interval of the rise": [_rise(each.log_loss_interval) for each in dossier.evidence.segments],
+            "F1 and log loss together": [_together(each) for each in dossier.evidence.segments],
             "Loss it could show": frame["detectable_drop"].map(words.detectable),
         }
     )
     shown(table, alt=f"F1 of both models in {words.count(len(frame), 'segment')}.")
     st.caption(
-        f"{_level(dossier)}A loss is a share of the champion's F1; below 0 the challenger gains. Loss it could show: "
+        f"{_level(dossier)}A loss is a share of the champion's F1; below 0 the challenger gains. Both "
+        "together: in standard deviations of a row, F1 counting half; above 0 for sure is a loss. Loss it could show: "
         "with so many rows, a true loss of this size would show in 9 of 10 tries; a smaller one may pass unseen. "
         "Above 100 %: not even the loss of all of it."
     )
 
 
-def _rise(interval: Interval | None) -> str:
-    return "not judged: too few rows" if interval is None else f"{interval.low:+.4f} to {interval.high:+.4f}"
+def _together(segment: SegmentEvidence) -> str:
+    found = segment.loss_interval
+    return (
+        "not judged: too few rows" if found is None else f"{segment.loss:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+    )
 
 
 def _level(dossier: Dossier) -> str:

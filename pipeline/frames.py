@@ -130,12 +130,13 @@ def segments_frame(evidence: Evidence) -> pd.DataFrame:
             "drop": segment.drop,
             "interval": interval_text(segment.interval) or "not judged: too few rows",
             "log_loss_rise_nats": segment.log_loss_rise,
-            "log_loss_interval": interval_text(segment.log_loss_interval) or "not judged: too few rows",
+            "loss": segment.loss,
+            "loss_interval": interval_text(segment.loss_interval) or "not judged: too few rows",
             "detectable_drop": segment.detectable_drop,
         }
         for segment in evidence.segments
     ]
-    return _frame(rows, *_SEGMENTS, "log_loss_rise_nats", "log_loss_interval", "detectable_drop")
+    return _frame(rows, *_SEGMENTS, "log_loss_rise_nats", "loss", "loss_interval", "detectable_drop")
 
 
 def swap_frame(evidence: Evidence) -> pd.DataFrame:

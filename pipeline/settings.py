@@ -262,7 +262,7 @@ class GateSettings(Section):
     max_segment_f1_drop: Margin = 0.05
     min_segment_samples: Count = 200
     segment_error: Annotated[float, Number, Field(gt=0, lt=0.5)] = Field(
-        default=0.10, description="chance that G6 refuses an equal challenger"
+        default=0.09, description="chance that G6 refuses an equal challenger"
     )
     interval_level: Annotated[float, Number, Field(gt=0.5, lt=1)] = 0.90
     resamples: Annotated[int, Number, Field(ge=200, le=1_000_000)] = 2000

@@ -25,6 +25,7 @@ __all__ = ["Applicants", "JudgedRows", "evidence", "segment_alpha"]
 WHOLE = "all rows"
 MAX_SEGMENT_VALUES = 500  # beyond this a column is an identifier or a number, not a segment
 _COVERAGE_LEVEL = 0.95
+F1_WEIGHT = 0.5  # beside log loss at 1: caught most of what was planted in segments (docs/gates.md)
 _POWER = 0.90  # of the loss that a segment is said to be able to show
 
 Numbers = NDArray[np.float64]
@@ -93,12 +94,12 @@ def evidence(
 
 
 def segment_alpha(policy: GatePolicy, judged: int) -> float:
-    """One-sided error of each test in G6, so that all together hold `segment_error`: two tests a segment (Bonferroni).
+    """One-sided error of each segment's test in G6, so that all together hold `segment_error` (Bonferroni).
 
     >>> segment_alpha(GatePolicy(segment_error=0.10), 5)
-    0.01
+    0.02
     """
-    return policy.segment_error / (2 * max(judged, 1))
+    return policy.segment_error / max(judged, 1)
 
 
 def _require_same(rows: JudgedRows, applicants: Applicants | None) -> None:
@@ -213,19 +214,22 @@ def _segment(
     our_f1, their_f1 = performance.f1(y, ours), performance.f1(y, theirs)
     surprise = [performance.surprise(y, model.score[place]) for model in (champion, challenger)]
     rise = surprise[1] - surprise[0]
-    interval = rise_interval = detectable = None
+    interval = loss_interval = detectable = None
+    lost = -influence.of_f1_difference(y, ours, theirs)
+    f1_scale, rise_scale = (float(part.std()) or 1.0 for part in (lost, rise))
+    loss = F1_WEIGHT * (our_f1 - their_f1) / f1_scale + float(rise.mean()) / rise_scale
     if _is_judged(y, policy):
-        lost = -influence.of_f1_difference(y, ours, theirs)
         absolute = _limits(y, our_f1 - their_f1, lost, alpha=alpha)
-        rise_interval = _limits(y, float(rise.mean()), rise, alpha=alpha)
-        if absolute is not None and rise_interval is not None:
+        together = F1_WEIGHT * lost[: len(y)] / f1_scale + rise / rise_scale
+        loss_interval = _limits(y, loss, together, alpha=alpha)
+        if absolute is not None and loss_interval is not None:
             scale = our_f1 or 1.0  # a champion that catches nothing has nothing to lose: the interval is then absolute
             interval = Interval(absolute.low / scale, absolute.high / scale, absolute.level)
             sigma = float(lost.std()) / len(lost) ** 0.5 / scale
             reach = float(stdtrit(min(int(y.sum()), len(y) - int(y.sum())) - 1, 1 - alpha)) + float(ndtri(_POWER))
             detectable = sigma * reach
         else:
-            interval = rise_interval = None
+            interval = loss_interval = None
     return SegmentEvidence(
         segment=column,
         value=value,
@@ -236,6 +240,7 @@ def _segment(
         drop=relative_drop(our_f1, their_f1),
         interval=interval,
         log_loss_rise=float(rise.mean()),
-        log_loss_interval=rise_interval,
+        loss=loss,
+        loss_interval=loss_interval,
         detectable_drop=detectable,
     )

@@ -99,9 +99,10 @@ class Trial:
 class SegmentEvidence:
     """Both models in one segment. `drop` is the share of the champion's F1 that the challenger loses (negative: gains);
     where the champion's F1 is 0 there is nothing to lose and it is 0. `log_loss_rise` is challenger minus champion, in
-    nats. Intervals are at the level that all tests of G6 share out between them, and None where the segment is too
-    small or holds one outcome only. `detectable_drop` is the loss of F1 that its own interval would show in 9 of 10
-    tries with this many rows."""
+    nats. `loss` puts both together: F1's loss and the rise of log loss, each in standard deviations of its rows, F1
+    counting half (O'Brien 1984, "Procedures for comparing samples with multiple endpoints"). Intervals are at the level
+    that the segments of G6 share out between them, and None where the segment is too small or holds one outcome only.
+    `detectable_drop` is the loss of F1 that its own interval would show in 9 of 10 tries with this many rows."""
 
     segment: Name
     value: str
@@ -112,7 +113,8 @@ class SegmentEvidence:
     drop: float
     interval: Interval | None
     log_loss_rise: float
-    log_loss_interval: Interval | None
+    loss: float
+    loss_interval: Interval | None
     detectable_drop: Annotated[float, Field(ge=0)] | None
 
     def __post_init__(self) -> None:
@@ -120,7 +122,7 @@ class SegmentEvidence:
             raise ValueError(f"{self.name}: {self.positives} bad outcomes in {self.rows} rows")
         if self.drop != relative_drop(self.champion_f1, self.challenger_f1):
             raise ValueError(f"{self.name}: drop does not follow from the two F1")
-        if (self.interval is None) != (self.log_loss_interval is None):
+        if (self.interval is None) != (self.loss_interval is None):
             raise ValueError(f"{self.name}: judged by one metric only")
 
     @property

@@ -15,15 +15,16 @@ _LISTED = 5  # names spelled out in a note before it counts the rest
 def no_segment_regression(evidence: Evidence, *, policy: GatePolicy) -> Check:
     """G6: no segment shows a loss of F1 that is not within what is allowed.
 
-    Compared point by point, an equal model would be refused more often than not. So a segment has regressed when a loss
-    is shown (F1 or log loss is worse by more than luck, F1 itself being lower) and F1 is not shown to stay within the
-    limit. Both tests of all segments share out `segment_error`: an equal challenger is refused no more often than that.
-    Log loss stands beside F1 because it sees the same loss with a fraction of the rows. Segments too small to judge are
-    named and block nothing, unless none can be judged.
+    Compared point by point, an equal model would be refused more often than not. So a segment has regressed when F1 is
+    lower, F1 and log loss together are worse by more than luck, and F1 is not shown to stay within the limit; or F1
+    alone is shown to fall by more. The
+    segments share out `segment_error`: an equal challenger is refused about that often at most. Log loss stands beside
+    F1 because it sees the same loss with a fraction of the rows. Segments too small to judge are named and block
+    nothing, unless none can be judged.
     """
     big = [s for s in evidence.segments if s.rows >= policy.min_segment_samples and 2 <= s.positives <= s.rows - 2]
     level, most = 1 - 2 * segment_alpha(policy, len(big)), policy.max_segment_f1_drop
-    measured = all(_level(s.interval, level) and _level(s.log_loss_interval, level) for s in big)
+    measured = all(_level(s.interval, level) and _level(s.loss_interval, level) for s in big)
     regressed = [s for s in big if _regressed(s, most)]
     worst = max(regressed or big, key=lambda s: s.drop, default=None)
     notes = [_listed("regressed", [f"{s.name} (F1 {-s.drop:+.1%})" for s in regressed])]
@@ -56,10 +57,10 @@ def _level(interval: Interval | None, level: float) -> bool:
 
 
 def _regressed(segment: SegmentEvidence, most: float) -> bool:
-    if segment.interval is None or segment.log_loss_interval is None or segment.drop <= 0:
+    if segment.interval is None or segment.loss_interval is None or segment.drop <= 0:
         return False
-    shown = segment.interval.low > 0 or segment.log_loss_interval.low > 0
-    return shown and segment.interval.high > most
+    by_itself = segment.interval.low > most  # F1 alone, whatever log loss says
+    return segment.interval.high > most and (by_itself or segment.loss_interval.low > 0)
 
 
 def _worst(segment: SegmentEvidence, most: float) -> str:

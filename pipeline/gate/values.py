@@ -95,7 +95,7 @@ class GatePolicy:
     max_brier_rise: Share = 0.01  # absolute
     max_segment_f1_drop: Share = 0.05  # relative to the champion's F1 in the segment
     min_segment_samples: AtLeastOne = 200
-    segment_error: Annotated[float, Field(gt=0, lt=0.5)] = 0.10  # chance that an equal challenger is refused by G6
+    segment_error: Annotated[float, Field(gt=0, lt=0.5)] = 0.09  # chance that an equal challenger is refused by G6
     cost_of_bad: Annotated[float, Field(gt=0, le=1000)] = 0.45  # share of the amount at stake that is lost
     gain_of_good: Annotated[float, Field(gt=0, le=1000)] = 0.05  # share of the amount at stake that is earned
     interval_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.90  # two-sided

@@ -126,12 +126,12 @@ def objections_to_record(record: dict[str, Any]) -> list[str]:
     big = [s for s in big if min(s["positives"], s["rows"] - s["positives"]) >= 2]
     told += [] if big else ["no segment can be judged"]
     for segment in big:
-        f1, log_loss = segment["interval"], segment["log_loss_interval"]
-        level = 1 - policy["segment_error"] / len(big)
-        if not f1 or not log_loss or not all(math.isclose(i["level"], level) for i in (f1, log_loss)):
+        f1, both = segment["interval"], segment["loss_interval"]
+        level = 1 - 2 * policy["segment_error"] / len(big)
+        if not f1 or not both or not all(math.isclose(i["level"], level) for i in (f1, both)):
             told.append("a segment is not measured at the level it needs")
-        elif segment["challenger_f1"] < segment["champion_f1"] and max(f1["low"], log_loss["low"]) > 0:
-            told += ["a segment is harmed"] if f1["high"] > policy["max_segment_f1_drop"] else []
+        elif segment["challenger_f1"] < segment["champion_f1"] and f1["high"] > policy["max_segment_f1_drop"]:
+            told += ["a segment is harmed"] if both["low"] > 0 or f1["low"] > policy["max_segment_f1_drop"] else []
     return told
 
 
@@ -279,11 +279,12 @@ def _clearly_harmed(y: Any, ours: Any, theirs: Any, cuts: list[float], policy: G
     before, now = _level(by_f1, y, ours, cuts[0], ones), _level(by_f1, y, theirs, cuts[1], ones)
     if before == 0 or 1 - now / before <= policy.max_segment_f1_drop:
         return []
+    allowed = policy.max_segment_f1_drop * before
     models = [(ours, cuts[0]), (theirs, cuts[1])]
     lost = [_level(by_f1, *other) - _level(by_f1, *part) for part, other in _leaving_out(y, models, ones)]
     rarer = min(int(y.sum()), len(y) - int(y.sum()))
-    reach = 3 * stats.t.isf(policy.segment_error / (2 * judged), rarer - 1) * _jackknife_error(lost)
-    return ["a segment is harmed"] if before - now - reach > 0 else []
+    reach = 3 * stats.t.isf(policy.segment_error / judged, rarer - 1) * _jackknife_error(lost)
+    return ["a segment is harmed"] if before - now - reach > allowed else []
 
 
 # Making a dossier the way the product does
@@ -668,7 +669,9 @@ def good_numbers(policy: GatePolicy, rng: Rng) -> Columns:
         "original_interval": True,
         "brier_reach": 0.005,
         "brier_level": policy.interval_level,
-        "segments": [(rows, positives, -0.3, -0.1, -0.2, -0.05)],  # rows, bad, ends of the drop, of the log loss rise
+        "segments": [
+            (rows, positives, -0.3, -0.1, -0.2, -0.05)
+        ],  # rows, bad, ends of the drop, of both losses together
         "segment_level": None,
         "segment_f1": None,
     }
@@ -714,7 +717,7 @@ def evidence_of(told: Columns, policy: GatePolicy) -> Evidence:
     level = told["level"] or 1 - 2 * told["alpha"]
     low = None if gained is None else gained - abs(gained) * told["reach"]
     judged = max(sum(s[0] >= policy.min_segment_samples and 2 <= s[1] <= s[0] - 2 for s in told["segments"]), 1)
-    at = told["segment_level"] or 1 - policy.segment_error / judged
+    at = told["segment_level"] or 1 - 2 * policy.segment_error / judged
     before, after = told["segment_f1"] or (champion.f1, challenger.f1)
     return Evidence(
         rows=rows,
@@ -754,7 +757,8 @@ def evidence_of(told: Columns, policy: GatePolicy) -> Evidence:
                 drop=1 - after / before if before else 0.0,
                 interval=None if at == 1 else Interval(low_f1, high_f1, at),
                 log_loss_rise=0.0,
-                log_loss_interval=None if at == 1 else Interval(low_loss, high_loss, at),
+                loss=0.0,
+                loss_interval=None if at == 1 else Interval(low_loss, high_loss, at),
                 detectable_drop=None,
             )
             for i, (size, bad, low_f1, high_f1, low_loss, high_loss) in enumerate(told["segments"])
@@ -822,10 +826,10 @@ BROKEN_NUMBERS: dict[str, tuple[Callable[[Columns, GatePolicy], dict[str, Any]],
         REFUSED,
     ),
     "a segment harmed, by F1": (
-        lambda t, p: {**_whole(t, 0.001, 0.0501, -1.0, 0.0), "segment_f1": (0.5, 0.49)},
+        lambda t, p: {**_whole(t, 0.0501, 0.06, -1.0, 0.0), "segment_f1": (0.5, 0.49)},
         CLOSED,
     ),
-    "a segment harmed, by log loss": (
+    "a segment harmed, by F1 and log loss together": (
         lambda t, p: {**_whole(t, -0.1, 0.0501, 0.001, 0.1), "segment_f1": (0.5, 0.49)},
         CLOSED,
     ),
