@@ -33,7 +33,7 @@ LINES = {
     "2 power": 16,
     "3 worse promoted": 8,
     "4 segments": 10,
-    "6 metric and profit": 9,
+    "6 metric and profit": 10,
 }
 
 

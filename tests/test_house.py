@@ -18,6 +18,9 @@ import typer
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from pydantic import BaseModel
+
+from pipeline.settings import GateSettings, ProfitSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -203,6 +206,21 @@ def test_every_command_that_a_document_or_the_makefile_names_exists() -> None:
         f"{where}: {tool} {name}" for where, found in told().items() for tool, name in found if name not in known[tool]
     ]
     assert unknown == []
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [(section, name) for section in (GateSettings, ProfitSettings) for name in section.model_fields],
+)
+def test_the_gate_notes_give_every_setting_with_its_default(section: type[BaseModel], name: str) -> None:
+    """As a line of TOML that means what the default is; a setting without a default is named."""
+    text, default = (ROOT / "docs" / "gates.md").read_text(), section.model_fields[name].default
+    if default in (None, ""):
+        assert name in text
+        return
+    (written,) = set(re.findall(rf"`{name} = ([^`]+)`", text))
+    read = section(**tomllib.loads(f"{name} = {written}"))
+    assert getattr(read, name) == default
 
 
 def test_licence_is_apache_2() -> None:

@@ -224,7 +224,8 @@ def _segment(
         loss_interval = _limits(y, loss, together, alpha=alpha)
         if absolute is not None and loss_interval is not None:
             scale = our_f1 or 1.0  # a champion that catches nothing has nothing to lose: the interval is then absolute
-            interval = Interval(absolute.low / scale, absolute.high / scale, absolute.level)
+            most = min(absolute.high / scale, 1.0) if our_f1 else absolute.high  # nobody loses more than all of it
+            interval = Interval(min(absolute.low / scale, most), most, absolute.level)
             sigma = float(lost.std()) / len(lost) ** 0.5 / scale
             reach = float(stdtrit(min(int(y.sum()), len(y) - int(y.sum())) - 1, 1 - alpha)) + float(ndtri(_POWER))
             detectable = sigma * reach

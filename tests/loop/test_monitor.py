@@ -86,8 +86,8 @@ def test_one_cycle_can_be_asked_for_and_history_cannot_be_mixed_in(living):
 @pytest.mark.xdist_group("demo")
 def test_a_simulated_life_is_not_mixed_with_the_wall_clock(demo_copy):
     assert "lives on a simulated clock" in mend("monitor", "--once", config=demo_copy, exit_code=4).stderr
-    mend("monitor", "--once", "--as-of", "2006-10-01", config=demo_copy)
-    assert status(demo_copy)["last_cycle"]["as_of"] == "2006-10-01T00:00:00.000000Z"
+    mend("monitor", "--once", "--as-of", "2007-04-15", config=demo_copy)
+    assert status(demo_copy)["last_cycle"]["as_of"] == "2007-04-15T00:00:00.000000Z"
     assert "after the last cycle" in mend("monitor", "--as-of", "2005-01-01", config=demo_copy, exit_code=2).stderr
 
 
@@ -110,5 +110,5 @@ def test_the_kaggle_file_takes_a_settings_file_and_no_code(tmp_path):
     assert cycles["last_cycle"]["status"] == "ok"  # rows in no particular order: nothing to find
     (told,) = json.loads(mend("story", "--json", config=config, **variables).stdout)
     assert told["outcome"] == "refused"
-    assert told["auc_champion"] > 0.8
+    assert 0.3 < told["primary_champion"] < 0.6
     assert told["rows"] > 2000
