@@ -41,14 +41,14 @@ class Decided:
         return performance.ranked(self.score)
 
     def influence(self, rows: JudgedRows, policy: GatePolicy) -> Numbers | None:
-        """Each row's influence on the primary metric, shape (n,); None where it cannot be measured."""
+        """Each row's influence on a primary that a model has by itself, shape (n,); None where it cannot be measured.
+
+        F1 is not one of them: `influence.of_f1_difference` needs both models.
+        """
         if policy.primary == "auc":
             return influence.of_auc(rows.y, self.ranked)
-        if policy.primary == "brier":
-            return influence.of_mean((self.score - rows.y) ** 2)
-        if policy.primary == "profit":
-            return influence.of_mean(self.profits(rows, policy))
-        return influence.of_f1(rows.y, self.bad)
+        values = (self.score - rows.y) ** 2 if policy.primary == "brier" else self.profits(rows, policy)
+        return influence.of_mean(values)
 
     def profits(self, rows: JudgedRows, policy: GatePolicy) -> Numbers:
         """What each row earns when those called bad are not booked, in money, shape (n,)."""
