@@ -111,6 +111,11 @@ def status(as_json: Json = False) -> None:
         else "last cycle: none yet; run `mend replay` or `mend monitor`"
     )
     out.print("waiting for a person: " + (", ".join(digest[:12] for digest in found["pending"]) or "nothing"))
+    budget = found["error_budget"]
+    out.print(
+        f"error budget: {budget['spent_365_days']:.2%} of {budget['yearly']:.0%} a year spent by "
+        f"{budget['tries_365_days']} tries in 365 days; a try today may take {budget['next_try']:.2%}"
+    )
     state = "verified" if found["ledger"]["verified"] else "BROKEN, run `mend ledger verify`"
     out.print(f"ledger: {found['ledger']['entries']} entries, {state}; reference: {found['reference']['rows']} rows")
 

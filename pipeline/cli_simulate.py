@@ -99,7 +99,6 @@ def _percents(name: str, text: str) -> list[float]:
 
 def _from_workspace() -> tuple[GatePolicy, list[int] | None, str]:
     """The policy, how the two models of the newest dossier decided (counts per cell), and where that comes from."""
-    from pipeline.judging import gate_policy
     from pipeline.promotion.review import read_dossier
     from pipeline.wiring import open_workspace
 
@@ -112,7 +111,7 @@ def _from_workspace() -> tuple[GatePolicy, list[int] | None, str]:
             "no mend.toml here: the gates' defaults, and typical figures where no option is given",
         )
     workspace = open_workspace(load_settings())
-    policy, dossiers = gate_policy(workspace), workspace.ledger.acts("dossier")
+    policy, dossiers = workspace.settings.gate_policy, workspace.ledger.acts("dossier")
     if not dossiers:
         lacking = "no challenger has been judged" if workspace.initialised else "no champion"
         return policy, None, f"{lacking} in {workspace.root}: typical figures where no option is given"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.artefacts import stamp
 from pipeline.desk import Desk
+from pipeline.error_budget import last_try
 from pipeline.errors import NotEnoughDataError
 from pipeline.fairness_policy import read_fairness_policy
 from pipeline.gate.budget import spendable
@@ -22,7 +23,6 @@ from pipeline.gate.dossier import Dossier
 from pipeline.gate.evidence import evidence
 from pipeline.gate.measured import Evidence
 from pipeline.gate.rows import UNKNOWN, Applicants, JudgedRows
-from pipeline.gate.values import GatePolicy
 from pipeline.segments import segment_values
 from pipeline.training import model_files  # noqa: F401  scoring needs it, and here it is imported while a kernel warms
 from pipeline.wiring import Workspace
@@ -45,25 +45,6 @@ class Case:
 
 
 DECISIONS = "monitoring/retraining/decisions"
-
-
-def gate_policy(workspace: Workspace) -> GatePolicy:
-    """The gate's thresholds, as the settings say them."""
-    settings = workspace.settings
-    money = settings.profit.model_dump(include={"cost_of_bad", "gain_of_good"})
-    return GatePolicy(**settings.gate.model_dump(exclude={"fairness_policy"}), **money, seed=settings.train.seed)
-
-
-def last_try(workspace: Workspace, challenger: str, *, as_of: datetime) -> datetime | None:
-    """When a comparison on record last spent of the yearly error budget, before this one.
-
-    Comparisons stand in the ledger's order, so that judging a recorded one again finds what it found. One that is later
-    than `as_of` counts too: nothing has accrued since.
-    """
-    trials = workspace.ledger.acts("trial")
-    own = [place for place, row in enumerate(trials) if (row["challenger"], row["as_of"]) == (challenger, as_of)]
-    before = trials[: own[0]] if own else trials
-    return max((row["as_of"] for row in before if row["error_spent"] > 0), default=None)
 
 
 def open_case(desk: Desk, challenger: str = "") -> Case:
@@ -109,7 +90,7 @@ def case_of(workspace: Workspace, version: str, *, as_of: datetime) -> Case:
         original=original,
         champion=champion,
         challenger=challenger,
-        last_try_at=last_try(workspace, version, as_of=as_of),
+        last_try_at=last_try(workspace.ledger, version, as_of=as_of),
         window_start=start,
         window_end=max(as_of - workspace.horizon, start),
         applicants=applicants,
@@ -125,7 +106,7 @@ def _scores(workspace: Workspace, made: Mapping[str, Any], applications: pd.Data
 
 def gather(desk: Desk, case: Case) -> Evidence:
     """Measure both models on the case's rows."""
-    policy, path = gate_policy(desk.workspace), desk.settings.fairness_policy_path
+    policy, path = desk.settings.gate_policy, desk.settings.fairness_policy_path
     return evidence(
         case.rows,
         policy=policy,
@@ -143,7 +124,7 @@ def save_dossier(desk: Desk, dossier: Dossier) -> Path:
 
 def draw_up(desk: Desk, case: Case, measured: Evidence) -> Dossier:
     """Judge the evidence by every gate and bind it all into a dossier."""
-    workspace, policy = desk.workspace, gate_policy(desk.workspace)
+    workspace, policy = desk.workspace, desk.settings.gate_policy
     promoted_at = workspace.require_champion()["since"]
     return Dossier(
         model_name=workspace.settings.model.name,

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings.exceptions import SettingsError as OverrideError
 
 from pipeline.errors import SettingsError
+from pipeline.gate.values import GatePolicy
 
 CONFIG_VARIABLE = "MEND_CONFIG"
 _LONGEST = timedelta(days=36_500)
@@ -354,6 +355,12 @@ class Settings(BaseSettings):
     def workspace(self) -> Path:
         """Absolute folder of stores, models and artefacts."""
         return (self.source.parent / self.model.workspace).resolve()
+
+    @property
+    def gate_policy(self) -> GatePolicy:
+        """The gates' thresholds, with what a decision is worth and the seed of their resampling."""
+        money = self.profit.model_dump(include={"cost_of_bad", "gain_of_good"})
+        return GatePolicy(**self.gate.model_dump(exclude={"fairness_policy"}), **money, seed=self.train.seed)
 
     @property
     def fairness_policy_path(self) -> Path | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from pipeline.error_budget import error_budget
 from pipeline.gate.dossier import Dossier
 from pipeline.promotion.review import Reviewed, read_dossier, reviewed
 from pipeline.promotion.state import Standing
@@ -31,6 +33,7 @@ def status(workspace: Workspace, *, now: datetime) -> dict[str, Any]:
         if last
         else None,
         "reference": {"sha256": reference["sha256"], "rows": reference["rows"]},
+        "error_budget": asdict(error_budget(workspace.ledger, workspace.settings.gate_policy, now=now)),
         "ledger": {"entries": checked.entries, "head": checked.head, "verified": checked.verified},
     }
 

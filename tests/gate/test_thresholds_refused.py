@@ -73,7 +73,7 @@ def a_file(folder, section, key, value):
 
 
 def the_policy(settings):
-    """As `pipeline.judging.gate_policy` makes it."""
+    """As `Settings.gate_policy` makes it."""
     money = settings.profit.model_dump(include={"cost_of_bad", "gain_of_good"})
     return GatePolicy(**settings.gate.model_dump(exclude={"fairness_policy"}), **money, seed=settings.train.seed)
 
