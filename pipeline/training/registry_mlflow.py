@@ -44,10 +44,29 @@ class MlflowRegistry:
             mlflow.set_tracking_uri(self.url)
             mlflow.set_registry_uri(self.url)
             with FileLock(self.artifacts.parent / "migrate.lock"):
+                self._make_store()
                 if mlflow.get_experiment_by_name(self.name) is None:
                     mlflow.create_experiment(self.name, artifact_location=self.artifacts.as_uri())
             self._mlflow = mlflow
         return self._mlflow
+
+    def _make_store(self) -> None:
+        """Make an SQLite store under another name, and give it its own once it is complete.
+
+        MLflow's first migrations take seconds and are not one transaction: killed between two of them, a store of that
+        name would fail for ever ("duplicate column").
+        """
+        path = Path(self.url.removeprefix("sqlite:///"))
+        if not self.url.startswith("sqlite:///") or path.exists():
+            return
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        for left in path.parent.glob(f"{unfinished.name}*"):
+            left.unlink()
+        made = SqlAlchemyStore(f"sqlite:///{unfinished}", self.artifacts.as_uri())
+        made.engine.dispose()
+        unfinished.replace(path)
 
     @property
     def _client(self) -> Any:
