@@ -43,7 +43,6 @@ from pipeline.gate.values import STRICT, Count, Name
 SCORE_BAND, VINTAGE = "score band", "vintage"
 MAX_SEGMENT_VALUES = 500  # more are ids or numbers, not segments
 MAX_BANDS = 100
-MAX_ROWS = 2**53  # exact as a float
 RECENT_DAYS = 365.0  # a year, so that no season counts twice
 
 Positions = NDArray[np.int64]

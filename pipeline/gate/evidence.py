@@ -12,7 +12,7 @@ from scipy.special import ndtri, stdtrit
 from monitoring import influence, performance
 from monitoring.skewed_t import limits, spread
 from pipeline.errors import InputError
-from pipeline.gate.coverage import brier_shift, coverage_cells, labels_per_day
+from pipeline.gate.coverage import MAX_SEGMENT_VALUES, brier_shift, coverage_cells, labels_per_day
 from pipeline.gate.fairness import FairnessPolicy, approvals
 from pipeline.gate.measured import LOWER_IS_BETTER, Evidence, ModelMetrics, SegmentEvidence, Trial, gain, relative_drop
 from pipeline.gate.models import Decided, metrics_of, paired_metrics
@@ -23,7 +23,6 @@ from pipeline.gate.values import GatePolicy, Interval
 __all__ = ["Applicants", "JudgedRows", "evidence", "segment_alpha"]
 
 WHOLE = "all rows"
-MAX_SEGMENT_VALUES = 500  # beyond this a column is an identifier or a number, not a segment
 _COVERAGE_LEVEL = 0.95
 F1_WEIGHT = 0.5  # beside log loss at 1: caught most of what was planted in segments (docs/gates.md)
 _POWER = 0.90  # of the loss that a segment is said to be able to show

@@ -38,8 +38,8 @@ def waiting(
     if check.outcome is not Outcome.UNDECIDED or not 0 < more < 2**40:
         return check
     rows, rate = max(1, math.ceil(more)), evidence.labels_per_day
-    days = max(math.ceil(rows / rate), math.ceil(not_before / _DAY)) if rate else math.inf
-    on = as_of + timedelta(days=days) if days < min(_FAR, (_LAST - as_of).days) else None
+    days = max(rows / rate, not_before / _DAY) if rate else math.inf  # a rate next to nothing gives infinity, too
+    on = as_of + timedelta(days=math.ceil(days)) if days < min(_FAR, (_LAST - as_of).days) else None
     when = f"at today's rate by {on:%Y-%m-%d}" if on else "at today's rate not in sight"
     late = patience is not None and (on is None or on - as_of > patience)
     told = f"cannot tell yet: about {rows:,} more labelled rows, {when}" + ", beyond gate.patience" * late

@@ -21,11 +21,53 @@ UNKNOWN = -1  # outcome of an applicant whose label is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class JudgedRows:
-    """The same mature, labelled rows under both models. A row is called bad when its score >= the model's threshold.
+class _Scored:
+    """Rows under champion, challenger and first champion: what judged rows and applicants have in common.
 
     Arrays have shape (n,), n >= 0, and are copied, made read-only, and put in order of id, so that neither the evidence
     nor a digest depends on the order the rows were fetched in.
+    """
+
+    ids: NDArray[np.str_]
+    y: NDArray[np.int8]
+    champion_score: Numbers
+    challenger_score: Numbers
+    champion_threshold: float
+    challenger_threshold: float
+    original_score: Numbers = None  # type: ignore[assignment]  # filled in at birth, like the two below
+    original_threshold: float = None  # type: ignore[assignment]
+    amount: Numbers = None  # type: ignore[assignment]
+    segments: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+
+    def _settle(self, subject: str, ids: NDArray[np.str_], outcomes: Mapping[int, str], **more: NDArray[Any]) -> None:
+        """Check every column and put it in order; `more` are columns of the same length, checked already."""
+        order = np.argsort(ids, kind="stable")
+        if (ids[order][1:] == ids[order][:-1]).any():
+            raise InputError(subject, "ids", "the same one twice")
+        y = numbers(subject, "y", self.y, len(ids))
+        if not np.isin(y, list(outcomes)).all():
+            raise InputError(
+                subject, "y", f"expected only {', '.join(f'{key} ({name})' for key, name in outcomes.items())}"
+            )
+        put: dict[str, NDArray[Any]] = {"ids": ids, "y": y.astype(np.int8), **more}
+        if (self.original_score is None) != (self.original_threshold is None):
+            raise InputError(subject, "original_score", "expected with original_threshold, or neither")
+        if self.original_score is None:  # without a first champion of its own, today's champion is the first
+            object.__setattr__(self, "original_score", self.champion_score)
+            object.__setattr__(self, "original_threshold", self.champion_threshold)
+        for model in ("champion", "challenger", "original"):
+            score, threshold = f"{model}_score", f"{model}_threshold"
+            put[score] = shares(subject, score, getattr(self, score), len(ids))
+            object.__setattr__(self, threshold, share(subject, threshold, getattr(self, threshold)))
+        put["amount"] = amounts(subject, self.amount, len(ids))
+        object.__setattr__(self, "segments", _segments(subject, self.segments, order))
+        for name, array in put.items():
+            object.__setattr__(self, name, frozen(array[order]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JudgedRows(_Scored):
+    """The same mature, labelled rows under both models. A row is called bad when its score >= the model's threshold.
 
     Args:
         ids: Prediction ids, distinct strings.
@@ -41,40 +83,14 @@ class JudgedRows:
         InputError: Any of this does not hold.
     """
 
-    ids: NDArray[np.str_]
-    y: NDArray[np.int8]
-    champion_score: Numbers
-    challenger_score: Numbers
-    champion_threshold: float
-    challenger_threshold: float
-    original_score: Numbers = None  # type: ignore[assignment]  # filled in at birth, like the two below
-    original_threshold: float = None  # type: ignore[assignment]
-    amount: Numbers = None  # type: ignore[assignment]
-    segments: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     mature_rows: int
 
     def __post_init__(self) -> None:
         ids = texts(ROWS, "ids", self.ids, None)
-        order = np.argsort(ids, kind="stable")
-        if (ids[order][1:] == ids[order][:-1]).any():
-            raise InputError(ROWS, "ids", "the same row twice")
-        put = {"ids": ids, "y": numbers(ROWS, "y", self.y, len(ids))}
-        if not np.isin(put["y"], (0, 1)).all():
-            raise InputError(ROWS, "y", "expected only 0 and 1")
-        put["y"] = put["y"].astype(np.int8)
-        _default_original(self, ROWS)
-        for name in ("champion_score", "challenger_score", "original_score"):
-            put[name] = shares(ROWS, name, getattr(self, name), len(ids))
-        put["amount"] = amounts(ROWS, self.amount, len(ids))
-        for name in ("champion_threshold", "challenger_threshold", "original_threshold"):
-            object.__setattr__(self, name, share(ROWS, name, getattr(self, name)))
+        self._settle(ROWS, ids, {0: "good", 1: "bad"})
         if not isinstance(self.mature_rows, (int, np.integer)) or not len(ids) <= self.mature_rows <= 2**53:
             raise InputError(ROWS, "mature_rows", f"expected at least {len(ids)}, got {self.mature_rows}")
-        columns = _segments(ROWS, self.segments, order)
-        object.__setattr__(self, "segments", columns)
         object.__setattr__(self, "mature_rows", int(self.mature_rows))
-        for name, array in put.items():
-            object.__setattr__(self, name, frozen(array[order]))
 
     @property
     def row_ids_sha256(self) -> str:
@@ -91,10 +107,8 @@ class JudgedRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Applicants:
+class Applicants(_Scored):
     """Everybody who applied since the judged window began, mature or not, labelled or not, under both models.
-
-    Arrays have shape (n,), n >= 0, are copied, made read-only and put in order of id.
 
     Args:
         ids: Prediction ids, distinct strings.
@@ -113,44 +127,18 @@ class Applicants:
         InputError: Any of this does not hold.
     """
 
-    ids: NDArray[np.str_]
     event_time: NDArray[np.datetime64]
-    y: NDArray[np.int8]
-    champion_score: Numbers
-    challenger_score: Numbers
-    champion_threshold: float
-    challenger_threshold: float
-    original_score: Numbers = None  # type: ignore[assignment]  # filled in at birth, like the two below
-    original_threshold: float = None  # type: ignore[assignment]
-    amount: Numbers = None  # type: ignore[assignment]
-    segments: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     as_of: datetime
     horizon: timedelta
 
     def __post_init__(self) -> None:
         ids = texts(APPLICANTS, "ids", self.ids, None)
-        order = np.argsort(ids, kind="stable")
-        if (ids[order][1:] == ids[order][:-1]).any():
-            raise InputError(APPLICANTS, "ids", "the same applicant twice")
         if self.as_of.tzinfo is None or not _FIRST <= self.as_of <= _LAST:
             raise InputError(APPLICANTS, "as_of", "expected a time with a timezone, in the years 1 to 9999")
         if not timedelta(0) <= self.horizon <= self.as_of - _FIRST:
             raise InputError(APPLICANTS, "horizon", "expected at least 0, and less than as_of can be taken back")
-        put: dict[str, Any] = {"ids": ids, "y": numbers(APPLICANTS, "y", self.y, len(ids))}
-        if not np.isin(put["y"], (UNKNOWN, 0, 1)).all():
-            raise InputError(APPLICANTS, "y", "expected only 0, 1 and -1 (not known)")
-        put["y"] = put["y"].astype(np.int8)
-        put["event_time"] = moments(APPLICANTS, "event_time", self.event_time, len(ids), not_after=self.as_of)
-        _default_original(self, APPLICANTS)
-        for name in ("champion_score", "challenger_score", "original_score"):
-            put[name] = shares(APPLICANTS, name, getattr(self, name), len(ids))
-        put["amount"] = amounts(APPLICANTS, self.amount, len(ids))
-        for name in ("champion_threshold", "challenger_threshold", "original_threshold"):
-            object.__setattr__(self, name, share(APPLICANTS, name, getattr(self, name)))
-        columns = _segments(APPLICANTS, self.segments, order)
-        object.__setattr__(self, "segments", columns)
-        for name, array in put.items():
-            object.__setattr__(self, name, frozen(array[order]))
+        event_time = moments(APPLICANTS, "event_time", self.event_time, len(ids), not_after=self.as_of)
+        self._settle(APPLICANTS, ids, {0: "good", 1: "bad", UNKNOWN: "not known"}, event_time=event_time)
 
     @property
     def mature(self) -> NDArray[np.bool_]:
@@ -193,15 +181,6 @@ class Applicants:
             parts[name] = getattr(self, name)
         parts |= {f"segment {name}": column.tolist() for name, column in self.segments.items()}
         return sha256_text(canonical_json(parts))
-
-
-def _default_original(values: JudgedRows | Applicants, subject: str) -> None:
-    """Without a first champion of its own, today's champion is the first."""
-    if (values.original_score is None) != (values.original_threshold is None):
-        raise InputError(subject, "original_score", "expected with original_threshold, or neither")
-    if values.original_score is None:
-        object.__setattr__(values, "original_score", values.champion_score)
-        object.__setattr__(values, "original_threshold", values.champion_threshold)
 
 
 def _segments(

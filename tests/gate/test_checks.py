@@ -636,6 +636,12 @@ def test_it_waits_only_while_every_undecided_gate_can_be_told_in_time():
     assert verdict(late, GatePolicy(patience=timedelta(days=200))) == "waiting"
 
 
+@pytest.mark.parametrize("rate", [5e-324, 1e-300, 0.0, None])
+def test_a_rate_next_to_nothing_gives_no_date(rate):
+    got = check("G4", some_evidence(low=-0.05, labels_per_day=rate))
+    assert (got.outcome, got.decidable_at) == (UNDECIDED, None)
+
+
 def test_a_challenger_that_may_be_lucky_waits_until_it_can_be_told():
     assert verdict(judged(some_evidence(low=-0.05, labels_per_day=20.0))) == "waiting"  # 3,000 rows in 150 days
     assert verdict(judged(some_evidence(low=-0.05, labels_per_day=10.0))) == "refused"

@@ -222,8 +222,10 @@ def test_what_is_not_what_it_claims_is_refused_in_one_line(make, changes, says):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        pytest.param({"ids": np.array(["same"] * N)}, "ids: the same row twice", id="duplicated rows"),
-        pytest.param({"y": np.full(N, UNKNOWN)}, "y: expected only 0 and 1", id="judged without an outcome"),
+        pytest.param({"ids": np.array(["same"] * N)}, "ids: the same one twice", id="duplicated rows"),
+        pytest.param(
+            {"y": np.full(N, UNKNOWN)}, r"y: expected only 0 \(good\), 1 \(bad\)", id="judged without an outcome"
+        ),
         pytest.param({"mature_rows": N - 1}, f"mature_rows: expected at least {N}", id="more labels than rows"),
         pytest.param({"mature_rows": N + 0.5}, "mature_rows: expected", id="half a row"),
     ],
@@ -236,7 +238,7 @@ def test_judged_rows_that_cannot_be_are_refused_in_one_line(changes, says):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        pytest.param({"ids": np.array(["same"] * N)}, "ids: the same applicant twice", id="the same applicant twice"),
+        pytest.param({"ids": np.array(["same"] * N)}, "ids: the same one twice", id="the same applicant twice"),
         pytest.param({"as_of": datetime(2006, 7, 1)}, "as_of", id="a naive time"),
         pytest.param({"horizon": timedelta(days=-1)}, "horizon", id="a horizon that ends before it begins"),
         pytest.param({"horizon": timedelta(days=2006 * 366)}, "horizon", id="a horizon from before time"),
