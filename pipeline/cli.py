@@ -17,7 +17,8 @@ from pipeline.cli_ask import ask_app
 from pipeline.cli_simulate import simulate_app
 from pipeline.cli_terminal import As, AsOf, Digest, Reason, argument, err, out, progress, steps_over, waiting
 from pipeline.errors import InputError, MendError
-from pipeline.settings import CONFIG_VARIABLE, load_settings, parse_day, parse_duration
+from pipeline.settings import CONFIG_VARIABLE, load_settings
+from pipeline.settings_types import parse_day, parse_duration
 from pipeline.wiring import NOTEBOOKS, open_workspace
 
 app = typer.Typer(

@@ -10,7 +10,8 @@ from rich.markup import escape
 
 from pipeline.cli_terminal import AsOf, Json, argument, err, notebook_runner, out, print_json, table, waiting
 from pipeline.errors import NotebookFailedError
-from pipeline.settings import load_settings, parse_day
+from pipeline.settings import load_settings
+from pipeline.settings_types import parse_day
 from pipeline.wiring import open_workspace
 
 ask_app = typer.Typer()

@@ -15,7 +15,8 @@ from pipeline.cli_terminal import Json, argument, err, out, print_json, table
 from pipeline.errors import InputError, SettingsError
 from pipeline.gate.simulate import Behaviour, Frequency, Simulated, behaviour_of, simulate
 from pipeline.gate.values import GatePolicy
-from pipeline.settings import find_config, load_settings, parse_duration
+from pipeline.settings import find_config, load_settings
+from pipeline.settings_types import parse_duration
 
 simulate_app = typer.Typer()
 

@@ -13,7 +13,8 @@ import pandas as pd
 from monitoring.values import Window
 from pipeline.artefacts import canonical_json, write_atomically
 from pipeline.errors import InputError
-from pipeline.settings import Settings, load_settings, parse_day
+from pipeline.settings import Settings, load_settings
+from pipeline.settings_types import parse_day
 from pipeline.wiring import Workspace, open_workspace
 
 BY_HAND = "by_hand"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.settings import Segment
+from pipeline.settings_data import Segment
 
 MISSING = "missing"
 

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from pipeline.artefacts import sha256_file
 from pipeline.errors import InputError, NotEnoughDataError
-from pipeline.settings import DataSettings, Settings
+from pipeline.settings import Settings
+from pipeline.settings_data import DataSettings
 
 _MISSING = ("", "NA", "NaN", "nan", "null", "NULL", "None", "N/A", "n/a")
 

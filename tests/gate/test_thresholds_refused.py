@@ -8,7 +8,8 @@ from builders import a_settings_file, mend
 
 from pipeline.errors import SettingsError
 from pipeline.gate.values import GatePolicy
-from pipeline.settings import GateSettings, ProfitSettings, load_settings
+from pipeline.settings import load_settings
+from pipeline.settings_deciding import GateSettings, ProfitSettings
 
 SENSELESS = {"nan", "inf", "-inf", '"many"', "[]", "{}", '""', "2006-01-01"}
 COUNT = SENSELESS | {"0", "-1", "0.5", "1.5", "true", "1e400", "1" + "0" * 30}
