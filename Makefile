@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo replay monitor dashboard mlflow notebooks story bench bench-gates lock test lint types check clean clean-workspace
+.PHONY: help setup demo replay monitor dashboard mlflow notebooks story bench bench-gates bench-drift bench-estimates lock test lint types check clean clean-workspace
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 ARGS ?=## options handed on, as in: make replay ARGS=--help
@@ -80,6 +80,12 @@ bench: setup ## how fast evidence is gathered, beside scipy in the same run (hal
 
 bench-gates: setup ## how often the gates are wrong, beside the plain rule: the table in docs/gates.md (minutes)
 	@$(BIN)/python benchmarks/gates.py $(ARGS)
+
+bench-drift: setup ## false alarms, detections and speed of drift, beside Evidently, NannyML and the KS rule (eight minutes)
+	@$(BIN)/python benchmarks/drift.py $(ARGS)
+
+bench-estimates: setup ## how right performance estimated without labels is, beside NannyML on the same rows
+	@$(BIN)/python benchmarks/estimates.py $(ARGS)
 
 ##@ Work on it
 

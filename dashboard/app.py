@@ -28,6 +28,7 @@ page = st.navigation(
         "Monitor": [
             st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True),
             st.Page("views/drift.py", title="Drift", icon=":material/waterfall_chart:", url_path="drift"),
+            st.Page("views/performance.py", title="Performance", icon=":material/target:", url_path="performance"),
         ],
         "Decide": [st.Page("views/review.py", title=review, icon=":material/fact_check:", url_path="review")],
         "Record": [

@@ -20,53 +20,100 @@ _OUTCOME_SHAPE = alt.Scale(domain=["passed", "failed", "undecided"], range=["cir
 _READINGS = ["better", "worse", "may be luck", "no side is better"]
 _READING = alt.Scale(domain=_READINGS, range=[GOOD, BAD, UNSURE, PLAIN])
 _READING_SHAPE = alt.Scale(domain=_READINGS, range=["circle", "cross", "square", "diamond"])
+_FEATURES = alt.Axis(labelLimit=180, labelFlush=False)
 _MONTHS = alt.Axis(format="%b %Y", tickCount=6, labelOverlap=True)
 _TOP = alt.Legend(orient="top", columns=2)  # beside the chart, it takes half of a phone
 _STACKED = alt.Legend(orient="top", columns=1)  # where long names leave little room
+_CALLS = ["calls for a new model", "other change", "no change"]
+_CALL_SHAPE = alt.Scale(domain=_CALLS, range=["diamond", "triangle-up", "circle"])
 _SAMPLES = alt.Scale(domain=["reference", "window"], range=[QUIET, PLAIN])
 
 
-def drift_scores(frame: pd.DataFrame) -> Figure:
-    """Drift score per feature beside its limit, most drifted on top. Columns of `pipeline.frames.drift_frame`."""
-    judged = frame[frame["drift_score"].notna()].assign(
-        verdict=lambda f: f["drift_detected"].map({True: "drifted", False: "within limit"})
+def check_limits(frame: pd.DataFrame) -> Figure:
+    """How far each question is on the way to its limit, the worst of a feature; columns of `drift_checks_frame`."""
+    judged = frame[frame["limit"].notna()].sort_values("fold", ascending=False).drop_duplicates("feature")
+    judged = judged.assign(verdict=judged["drifted"].map({True: "past its limit", False: "within limit"}))
+    names = alt.Scale(domain=["past its limit", "within limit"], range=[BAD, QUIET])
+    base = alt.Chart(judged).encode(
+        y=alt.Y("feature:N", sort=None, title=None, axis=_FEATURES),
+        x=alt.X(
+            "fold:Q",
+            title="times the limit (square-root scale)",
+            scale=alt.Scale(type="sqrt"),
+            axis=alt.Axis(tickCount=6, labelOverlap=True),
+        ),
+        color=alt.Color("verdict:N", scale=names, title=None, legend=_TOP),
+        tooltip=["feature:N", "question:N", "seen:N", alt.Tooltip("fold:Q", format=".2f"), "rows:Q", "since:T"],
     )
-    base = alt.Chart(judged).encode(y=alt.Y("feature:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)))
-    colour = alt.Color(
-        "verdict:N", scale=alt.Scale(domain=["drifted", "within limit"], range=[BAD, QUIET]), title=None, legend=_TOP
-    )
-    shape = alt.Shape(
-        "verdict:N",
-        scale=alt.Scale(domain=["drifted", "within limit"], range=["diamond", "circle"]),
-        title=None,
-        legend=_TOP,
-    )
-    score = alt.X("drift_score:Q", title="drift score", axis=alt.Axis(tickCount=6))
-    tooltip = [
-        "feature:N",
-        "stat_test:N",
-        alt.Tooltip("drift_score:Q", format=".3f"),
-        "threshold:Q",
-        "moved:N",
-        "rows:Q",
-    ]
-    stems = base.mark_rule(strokeWidth=3).encode(x=score, x2=alt.datum(0), color=colour)
+    shape = alt.Scale(domain=["past its limit", "within limit"], range=["diamond", "circle"])
+    stems = base.mark_rule(strokeWidth=3).encode(x2=alt.datum(0))
     points = base.mark_point(size=90, filled=True, opacity=1).encode(
-        x=score, color=colour, shape=shape, tooltip=tooltip
+        shape=alt.Shape("verdict:N", scale=shape, title=None, legend=_TOP)
     )
-    limit = alt.Chart(judged).mark_rule(strokeDash=[4, 3], color=QUIET).encode(x="threshold:Q")
+    limit = alt.Chart(pd.DataFrame({"fold": [1.0]})).mark_rule(strokeDash=[4, 3], color=QUIET).encode(x="fold:Q")
     return alt.layer(limit, stems, points).properties(height=alt.Step(22))
 
 
+def weight_over_time(frame: pd.DataFrame, *, limit: float) -> Figure:
+    """How much of what the score rests on has moved, per look; a grey line where there is no number: a gap is not calm.
+
+    Columns `as_of, weighted_share, change_kind, recommendation, rows`, as the ledger's looks have them.
+    """
+    moved = frame["change_kind"].ne("none").map({True: _CALLS[1], False: _CALLS[2]})
+    shown = frame.assign(reading=moved.mask(frame["recommendation"] == "retrain", _CALLS[0]))
+    judged, others = shown[shown["weighted_share"].notna()], shown[shown["weighted_share"].isna()]
+    when = alt.X("as_of:T", title=None, axis=_MONTHS)
+    share = alt.Y(
+        "weighted_share:Q",
+        title="share of importance that moved",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format="%", tickCount=5),
+    )
+    about = [alt.Tooltip("as_of:T", format="%Y-%m-%d %H:%M"), "change_kind:N", alt.Tooltip("rows:Q", format=",")]
+    floor = alt.Chart(pd.DataFrame({"limit": [limit]})).mark_rule(strokeDash=[4, 3], color=BAD).encode(y="limit:Q")
+    unjudged = alt.Chart(others).mark_rule(color=QUIET, opacity=0.5).encode(x=when, tooltip=about)
+    base = alt.Chart(judged).encode(x=when, y=share)
+    points = base.mark_point(size=60, filled=True, opacity=1).encode(
+        color=alt.Color(
+            "reading:N", scale=alt.Scale(domain=_CALLS, range=[BAD, UNSURE, GOOD]), title=None, legend=_TOP
+        ),
+        shape=alt.Shape("reading:N", scale=_CALL_SHAPE, title=None, legend=_TOP),
+        tooltip=[*about, alt.Tooltip("weighted_share:Q", format=".0%"), "recommendation:N"],
+    )
+    line = base.mark_line(color=QUIET, interpolate="step-after")
+    return alt.layer(floor, unjudged, line, points).properties(height=240)
+
+
+def contributions(frame: pd.DataFrame) -> Figure:
+    """What each feature's move does to the mean score, with its interval, the one that moves most on top.
+
+    `drift_frames.contributions_frame`'s columns; changes are drawn in percentage points.
+    """
+    ends = {f"{name}_points": frame[name].astype("float64") * 100 for name in ("change", "low", "high")}
+    base = alt.Chart(frame.assign(**ends)).encode(y=alt.Y("feature:N", sort=None, title=None, axis=_FEATURES))
+    x = alt.X("change_points:Q", title="mean score, percentage points", axis=alt.Axis(tickCount=5))
+    ranges = [alt.Tooltip(f"{name}_points:Q", title=name, format="+.2f") for name in ("change", "low", "high")]
+    carries = alt.Tooltip("importance_share:Q", title="carries of the score", format=".0%")
+    points = base.mark_point(size=80, filled=True, opacity=1, color=PLAIN).encode(
+        x=x, tooltip=["feature:N", *ranges, carries, "leading_bin:N", alt.Tooltip("rows:Q", format=",")]
+    )
+    whiskers = base.mark_rule(strokeWidth=2, color=PLAIN).encode(x="low_points:Q", x2="high_points:Q")
+    zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(strokeDash=[4, 3], color=QUIET).encode(x="x:Q")
+    return alt.layer(zero, whiskers, points).properties(height=alt.Step(22))
+
+
 def drift_over_time(frame: pd.DataFrame, *, threshold: float) -> Figure:
-    """Share of drifted features per cycle, with the limit; a grey line where there is no verdict: a gap is not calm.
+    """Other tools' share of drifted features per cycle, with their limit; a grey line where there is no verdict.
 
     Columns `as_of, drift_share, status, rows`.
     """
     judged, others = frame[frame["drift_share"].notna()], frame[frame["drift_share"].isna()]
     when = alt.X("as_of:T", title=None, axis=_MONTHS)
     share = alt.Y(
-        "drift_share:Q", title="share of features drifted", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")
+        "drift_share:Q",
+        title="beyond other tools' limit",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format="%"),
     )
     about = [alt.Tooltip("as_of:T", format="%Y-%m-%d"), alt.Tooltip("status:N"), alt.Tooltip("rows:Q")]
     limit = alt.Chart(pd.DataFrame({"limit": [threshold]})).mark_rule(strokeDash=[4, 3], color=BAD).encode(y="limit:Q")

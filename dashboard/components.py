@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, loaders, words
+from dashboard import charts, findings, loaders, words
+from monitoring.summary import DriftSummary
 from pipeline.errors import MendError
 from pipeline.wiring import Workspace
 
@@ -65,18 +66,44 @@ def chart(figure: Any, *, alt: str) -> None:
     st.altair_chart(figure, width="stretch", alt=alt)
 
 
-def drift_history(cycles: pd.DataFrame, *, limit: float) -> None:
-    """Every cycle's drift share; says how many could not be judged, since a gap is not calm."""
+def finding(summary: DriftSummary, result: Mapping[str, Any] | None) -> None:
+    """What a window's look came to: state and recommendation as badges, then verdict, what to do, and why."""
+    said = words.plain(findings.verdict(summary, result))
+    if result is None:
+        label(findings.state_label(summary.state))
+        st.markdown(f"{said} No diagnosis is on record.")
+        return
+    diagnosis = result["diagnosis"]
+    labels(findings.state_label(summary.state, result), findings.to_do_label(diagnosis))
+    do, why = (words.plain(each) for each in (findings.to_do(diagnosis), diagnosis["reason"]))
+    st.markdown(f"{said} **{do}.** {why}")
+
+
+def not_seen(workspace: Workspace, cycle: Mapping[Any, Any]) -> None:
+    """Why there is nothing to show of a cycle; that is not calm."""
+    number = loaders.other_format(workspace, cycle)
+    if number is not None:
+        st.warning(findings.other_format(number))
+        return
+    st.warning("The drift notebook of this cycle failed. Nothing is known about drift in this window.")
+    st.text(cycle["note"])
+
+
+def weight_history(cycles: pd.DataFrame, *, limit: float) -> None:
+    """How much of the score's importance had moved at each look; says how many have no number: a gap is not calm."""
     st.subheader("Drift over time")
-    judged = cycles[cycles["drift_share"].notna()]
+    judged, told = cycles[cycles["weighted_share"].notna()], words.percent(limit)
     st.caption(
-        f"Share of features beyond their limit. Dashed: {words.percent(limit)}, where a window counts as drifted. "
-        f"{len(judged):,} of {words.count(len(cycles), 'cycle')} could be judged; a grey line marks each of the others."
+        "Share of what the score rests on (the champion's importance) that features beyond their limit carry. Dashed: "
+        f"{told}; a window calls for a new model from here, unless its feed is broken or outcomes say that the model "
+        f"holds. {len(judged):,} of {words.count(len(cycles), 'cycle')} have one; a grey line marks each of the others."
     )
     if len(judged):
-        newest = words.percent(judged["drift_share"].iloc[-1])
-        alt = f"Drift share of {words.count(len(judged), 'cycle')}; newest {newest}, limit {words.percent(limit)}."
-        chart(charts.drift_over_time(cycles, threshold=limit), alt=alt)
+        newest = words.percent(judged["weighted_share"].iloc[-1])
+        alt = (
+            f"Share of importance that moved, of {words.count(len(judged), 'cycle')}; newest {newest}, line at {told}."
+        )
+        chart(charts.weight_over_time(cycles, limit=limit), alt=alt)
 
 
 def facts(table: pd.DataFrame) -> None:

@@ -9,8 +9,9 @@ import streamlit as st
 
 from dashboard import charts, loaders, verdicts, words
 from dashboard.components import chart, facts, listed
-from monitoring.values import DriftSummary
-from pipeline.frames import checks_frame, comparison_frame, drift_frame, level_text
+from monitoring.summary import DriftSummary
+from pipeline.drift_words import movement_of
+from pipeline.frames import checks_frame, comparison_frame, level_text
 from pipeline.gate.dossier import Dossier
 from pipeline.gate.measured import LOWER_IS_BETTER, Paired
 from pipeline.promotion.review import Reviewed
@@ -24,17 +25,23 @@ def why(dossier: Dossier, signal: dict[str, Any] | None, summary: DriftSummary |
         lines.append("Trained by hand.")
     else:
         lines.append(f"Trained because of {words.plain(signal['reason'])}: {words.plain(signal['note']).rstrip('.')}.")
-    if summary is not None and summary.num_drifted_features:
-        moved = drift_frame(summary).head(1).to_dict("records")[0]
-        lines.append(
-            f"**{summary.num_drifted_features} of {summary.num_features_evaluated} features** were beyond their limit, "
-            f"most of all **{words.plain(moved['feature'])}**, {words.plain(moved['moved'])}."
-        )
+    if summary is not None and summary.judged and summary.drifted_features:
+        lines.append(_most_moved(summary))
     if measured.rows:
         lines.append(
             f"On {words.count(measured.rows, 'mature booked loan')} that no model trained on, {words.gained(dossier)}"
         )
     st.markdown(" ".join(lines))
+
+
+def _most_moved(summary: DriftSummary) -> str:
+    worst = next(check for check in summary.drifted if check.feature == summary.drifted_features[0])
+    note = next(note for note in summary.notes if note.feature == worst.feature)
+    return (
+        f"**{len(summary.drifted_features)} of {summary.num_features_total} features** were beyond their limit, most "
+        f"of all **{words.plain(worst.feature)}**: {words.plain(movement_of(worst, note))}, in "
+        f"{words.count(worst.rows, 'row')}."
+    )
 
 
 def figures(dossier: Dossier, summary: DriftSummary | None, *, unit: str) -> None:
@@ -46,8 +53,8 @@ def figures(dossier: Dossier, summary: DriftSummary | None, *, unit: str) -> Non
             _figure(words.decisive(measured, metric), unit=unit)
         _count("Loans judged", f"{measured.rows:,}", f"{measured.positives:,} bad")
         if summary is not None:
-            limit = f"of {summary.num_features_evaluated}, limit {words.percent(summary.policy.drift_share)}"
-            _count("Features drifted", f"{summary.num_drifted_features}", limit)
+            value = f"{len(summary.drifted_features)} of {summary.num_features_total}" if summary.judged else "–"
+            _count("Features beyond their limit", value, f"{words.count(summary.rows, 'row')} in the window")
 
 
 def _count(title: str, value: str, beside: str) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from monitoring.values import DriftSummary
+from monitoring.summary import DriftSummary
+from pipeline.alerts.journal import read_state
+from pipeline.alerts.values import Alert, Severity
 from pipeline.errors import IntegrityError
 from pipeline.gate.dossier import Dossier
 from pipeline.promotion.review import Reviewed, pending, read_dossier, reviewed
@@ -23,6 +25,8 @@ from pipeline.stores.verify import Verification, verify
 from pipeline.wiring import Workspace, open_workspace
 
 NEWEST = 2000  # acts of one kind that a page loads; the ledger holds them all
+FORMAT = 2  # schema_version of summaries and monitoring results that pages know how to show
+LOOK = ("features_judged", "features_drifted", "weighted_share", "score_psi", "change_kind", "recommendation", "why")
 TTL = 300  # seconds; what is cached is keyed by the ledger's head, so age only bounds memory
 
 
@@ -47,8 +51,17 @@ def head(workspace: Workspace) -> str:
 
 @st.cache_data(ttl=TTL, max_entries=8, show_spinner=False)
 def cycles(_workspace: Workspace, head: str) -> pd.DataFrame:
-    """The newest cycles, oldest first: the ledger's columns, and `files` with each file's SHA-256."""
-    return _acts(_workspace.ledger.entries(kind="cycle", limit=NEWEST), numbers=("drift_share", "rows"))
+    """The newest cycles, oldest first: the ledger's columns, `files` with each file's SHA-256, the look's columns.
+
+    The columns of `LOOK` are empty where a cycle has no look: its notebook failed, or it is from before there were any.
+    """
+    frame = _acts(_workspace.ledger.entries(kind="cycle", limit=NEWEST), numbers=("rows",))
+    looks = {look["as_of"]: look for look in _workspace.ledger.acts("look", limit=NEWEST)}
+    if frame.empty:
+        return frame
+    seen: dict[str, Any] = {name: [looks.get(moment, {}).get(name) for moment in frame["as_of"]] for name in LOOK}
+    numbers = dict.fromkeys(("features_judged", "features_drifted", "weighted_share", "score_psi"), "float64")
+    return frame.assign(**seen).astype(numbers)
 
 
 @st.cache_data(ttl=TTL, max_entries=8, show_spinner=False)
@@ -77,9 +90,10 @@ def verified(_workspace: Workspace, head: str) -> Verification:
 
 
 @st.cache_data(ttl=TTL, max_entries=64, show_spinner=False)
-def summary(_workspace: Workspace, path: str, sha256: str) -> DriftSummary:
-    """A drift summary, if it is the recorded one."""
-    return DriftSummary.from_json(json.loads(recorded(_workspace, path, sha256)))
+def summary(_workspace: Workspace, path: str, sha256: str) -> DriftSummary | int:
+    """A drift summary, if it is the recorded one; of one in another format, that format's number."""
+    content = json.loads(recorded(_workspace, path, sha256))
+    return DriftSummary.from_json(content) if content.get("schema_version") == FORMAT else content["schema_version"]
 
 
 @st.cache_data(ttl=TTL, max_entries=16, show_spinner=False)
@@ -99,6 +113,13 @@ def reference(_workspace: Workspace, sha256: str) -> pd.DataFrame:
 def window(_workspace: Workspace, root: str, start: datetime, end: datetime, as_of: datetime) -> pd.DataFrame:
     """Scored traffic of one window, as it was known then."""
     return _workspace.traffic.scored(start, end, as_of=as_of)
+
+
+@st.cache_data(ttl=TTL, max_entries=8, show_spinner=False)
+def open_alerts(_workspace: Workspace, head: str) -> list[Alert]:
+    """What is wrong now, what wants somebody today first, then the newest."""
+    found = read_state(_workspace.ledger).open[::-1]
+    return sorted(found, key=lambda alert: alert.severity is not Severity.PAGE)
 
 
 def desk(workspace: Workspace) -> list[Reviewed]:
@@ -140,7 +161,32 @@ def cycle_at(workspace: Workspace, as_of: datetime) -> dict[Any, Any] | None:
 
 
 def summary_of(workspace: Workspace, cycle: Mapping[Any, Any]) -> DriftSummary | None:
-    """A cycle's drift summary; None where its notebook failed before there was one."""
+    """A cycle's drift summary; None where its notebook failed before there was one, or it is in another format."""
+    found = _summary(workspace, cycle)
+    return found if isinstance(found, DriftSummary) else None
+
+
+def other_format(workspace: Workspace, cycle: Mapping[Any, Any]) -> int | None:
+    """In which other format than ours a cycle's summary is; None where it is in ours, or there is none."""
+    found = _summary(workspace, cycle)
+    return None if isinstance(found, DriftSummary) else found
+
+
+def result_of(workspace: Workspace, cycle: Mapping[Any, Any]) -> dict[str, Any] | None:
+    """A cycle's monitoring result; None where there is none in our format."""
+    path = cycle["metrics_path"]
+    found = document(workspace, path, cycle["files"].get(path)) if path else None
+    return found if found is not None and found.get("schema_version") == FORMAT else None
+
+
+def outcomes(workspace: Workspace, cycles: pd.DataFrame) -> dict[str, Any] | None:
+    """What the newest look knew of outcomes: `measured_at`, `champion`, `realised`, `estimated`."""
+    written = cycles[cycles["metrics_path"].notna()] if len(cycles) else cycles
+    result = result_of(workspace, written.iloc[-1].to_dict()) if len(written) else None
+    return result["outcomes"] if result else None
+
+
+def _summary(workspace: Workspace, cycle: Mapping[Any, Any]) -> DriftSummary | int | None:
     path = cycle["summary_path"]
     return summary(workspace, path, cycle["files"].get(path)) if path else None
 

@@ -10,7 +10,6 @@ from typing import Literal
 import pandas as pd
 
 from monitoring.performance import wilson_interval
-from monitoring.values import DriftSummary
 from pipeline.frames import level_text
 from pipeline.gate.dossier import Dossier
 from pipeline.gate.measured import LOWER_IS_BETTER, Evidence, Paired
@@ -25,7 +24,8 @@ STATES: dict[str, Label] = {
     "drift": ("Drift", ":material/warning:", "red"),
     "ok": ("No drift", ":material/check_circle:", "green"),
     "no_data": ("No data", ":material/block:", "gray"),
-    "too_few_rows": ("Too few rows", ":material/hourglass_empty:", "gray"),
+    "too_few_rows": ("Too little data", ":material/hourglass_empty:", "gray"),
+    "stale": ("Old rows", ":material/history:", "orange"),
     "failed": ("Not judged", ":material/error:", "orange"),
 }
 STANDINGS: dict[Standing, Label] = {
@@ -225,20 +225,6 @@ def swap_sentence(measured: Evidence, *, unit: str = "") -> str:
         f"second would have given {money(forgone, unit, signed=True)}, which the challenger "
         f"{'avoids' if forgone < 0 else 'gives up'}. Together {money(adds - forgone, unit, signed=True)} ({sure})."
     )
-
-
-def drift_verdict(summary: DriftSummary) -> str:
-    """What a window says about drift; a window that was not judged never reads as calm."""
-    total = f"{summary.num_drifted_features} of {count(summary.num_features_evaluated, 'feature')}"
-    limit = percent(summary.policy.drift_share)
-    return {
-        "drift": f"The population has drifted: {total} ({percent(summary.drift_share)}, limit {limit}).",
-        "ok": f"No drift: {total} beyond their limit ({percent(summary.drift_share)}, limit {limit}).",
-        "no_data": "No data: nothing was scored in this window. That says nothing about drift.",
-        "too_few_rows": f"Too few rows: {count(summary.rows, 'row')}, {summary.policy.min_rows:,} needed. "
-        "Not judged, which is not the same as no drift.",
-        "failed": f"Could not be judged: {summary.reason or 'no reason on record'}. That is not the same as no drift.",
-    }[summary.state.value]
 
 
 def spreadsheet_safe(value: object) -> object:

@@ -107,7 +107,7 @@ def numeric_bins(values: NDArray[np.float64], *, most: int = MOST_BINS) -> Numer
     if not values.size or not np.isfinite(values).all():
         raise ValueError("values: expected at least one, all finite")
     seen, weights = np.unique(values, return_counts=True)
-    heavy = weights >= values.size / most
+    heavy = np.zeros(len(seen), dtype=np.bool_)
     while True:  # a value heavier than what is left for a bin, is one
         left = max(most - int(heavy.sum()), 1)
         more = heavy | (weights >= max(weights[~heavy].sum() / left, 1))
@@ -125,13 +125,13 @@ def numeric_bins(values: NDArray[np.float64], *, most: int = MOST_BINS) -> Numer
 
 
 def _midway(low: float, high: float) -> float:
-    middle = low + (high - low) / 2
+    middle = low / 2 + high / 2  # half of either: their distance may be too large for a float
     return float(middle if low < middle else high)  # neighbours in floating point have nothing between them
 
 
 def _merged(edges: tuple[float, ...], values: NDArray[np.float64], most: int) -> tuple[float, ...]:
     """Without the edges that cut off too few rows to judge, or one bin too many; the smaller neighbour takes them."""
-    while edges:
+    while len(edges) > 1:  # two bins stay two, however rare the one
         counts = NumericBins(edges=edges).count(values)
         smallest = int(np.argmin(counts))
         if len(counts) <= most and counts[smallest] >= SMALLEST_SHARE * values.size:

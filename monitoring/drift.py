@@ -1,13 +1,7 @@
-"""Drift of a window against the reference: Evidently's two scores by our own exact code, and a verdict from them.
-
-Evidently itself takes 9 CPU s to import and 2 s to run; the scores below take milliseconds, and the tests hold them
-equal to Evidently's to 1e-12.
-"""
+"""Drift of a window against the reference: checks with limits for the window's size, other tools' scores beside."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,274 +9,278 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from monitoring.values import DriftPolicy, DriftSummary, FeatureDrift, FeatureNote, Kind, State, Window
+from monitoring.checks import SCORE, Check, Code
+from monitoring.columns import Sample
+from monitoring.distances import STAT_TEST, Numbers, jensen_shannon, sorted_wasserstein
+from monitoring.prepared import PreparedFeature, PreparedReference
+from monitoring.psi import psi
+from monitoring.summary import DriftPolicy, DriftSummary, FeatureDrift, FeatureNote
+from monitoring.thresholds import FEWEST_VALUES, material_shares, share_limits
+from monitoring.values import State, Window, utc
 
-Numbers = NDArray[np.float64]
-Counts = NDArray[np.integer[Any]]
-
-STAT_TEST: Mapping[Kind, str] = {"numeric": "Wasserstein distance (normed)", "categorical": "Jensen-Shannon distance"}
 TOP_CATEGORIES = 5
 
 
-def wasserstein_normed(reference: Numbers, current: Numbers) -> float:
-    """First Wasserstein distance between two samples, in standard deviations of the reference.
-
-    Args:
-        reference: Finite values in the feature's unit, shape (n_reference,), n_reference >= 1.
-        current: Finite values in the same unit, shape (n_current,), n_current >= 1.
-
-    Returns:
-        Area between the two empirical distribution functions, divided by the population standard deviation of the
-        reference or by 0.001 if that is larger: unitless, >= 0, and 0 only for equal distributions.
-
-    Raises:
-        ValueError: Either side is empty or not finite, or the spread is too large for a float.
-
-    Source:
-        Vallender (1974), "Calculation of the Wasserstein distance between probability distributions on the line",
-        Theory Probab. Appl. 18(4):784-786; norm and floor as in Evidently 0.7.23 (wasserstein_distance_norm.py).
-
-    >>> wasserstein_normed(np.array([0.0, 2.0]), np.array([3.0, 5.0]))
-    3.0
-    """
-    if not (reference.size and current.size and np.isfinite(reference).all() and np.isfinite(current).all()):
-        raise ValueError("both samples need at least one value, all finite")
-    reference, current = np.sort(reference), np.sort(current)
-    points = np.concatenate([reference, current])
-    points.sort(kind="stable")  # merges the two sorted runs
-    with np.errstate(over="ignore", invalid="ignore"):
-        gaps = np.diff(points)
-        below_reference = reference.searchsorted(points[:-1], side="right") / reference.size
-        below_current = current.searchsorted(points[:-1], side="right") / current.size
-        spread = float(np.std(reference))
-        area = np.sum(np.abs(below_reference - below_current) * gaps)  # not `@`: BLAS threads cost more CPU than it
-        score = float(area) / max(spread, 0.001)
-    if not np.isfinite([spread, score]).all():  # an infinite spread would divide any shift down to "no drift"
-        raise ValueError("values are too large: their spread or the score is not finite")
-    return score
-
-
-def jensen_shannon(reference_counts: Counts, current_counts: Counts) -> float:
-    """Jensen-Shannon distance between two tables of counts over the same categories.
-
-    Args:
-        reference_counts: Rows per category, shape (n_categories,), >= 0, at least one > 0.
-        current_counts: The same categories in the same order.
-
-    Returns:
-        Square root of the divergence in nats, in [0, sqrt(ln 2)]; 0 for equal shares, symmetric.
-
-    Raises:
-        ValueError: Shapes differ, a count is negative, or either side is empty.
-
-    Source:
-        Endres & Schindelin (2003), "A new metric for probability distributions", IEEE Transactions on Information
-        Theory 49(7):1858-1860; natural logarithm as in Evidently 0.7.23 (jensenshannon.py).
-
-    >>> round(jensen_shannon(np.array([90, 10]), np.array([50, 50])), 6)
-    0.318982
-    """
-    if reference_counts.shape != current_counts.shape or reference_counts.ndim != 1:
-        raise ValueError(f"counts must be over the same categories: {reference_counts.shape}, {current_counts.shape}")
-    if not (
-        reference_counts.sum() > 0
-        and current_counts.sum() > 0
-        and min(reference_counts.min(), current_counts.min()) >= 0
-    ):
-        raise ValueError("counts must be >= 0, with at least one row on each side")
-    reference, current = reference_counts / reference_counts.sum(), current_counts / current_counts.sum()
-    middle = (reference + current) / 2
-    divergence = (_relative_entropy(reference, middle) + _relative_entropy(current, middle)) / 2
-    return float(np.sqrt(max(divergence, 0.0)))  # rounding can leave -1e-17, whose root is NaN
-
-
-def _relative_entropy(shares: Numbers, middle: Numbers) -> float:
-    seen = shares > 0
-    return float(np.sum(shares[seen] * np.log(shares[seen] / middle[seen])))
-
-
-def numbers(column: pd.Series[Any]) -> Numbers:
-    """The column as float64, missing as NaN; ValueError for text that is no number, for times and for complex numbers.
-
-    >>> numbers(pd.Series([1, None, True], dtype=object))
-    array([ 1., nan,  1.])
-    """
-    try:
-        numeric = column if column.dtype.kind in "mM" else pd.to_numeric(column)
-        if numeric.dtype.kind in "mMc":
-            raise TypeError(f"{numeric.dtype} would lose its meaning as a float")
-        return numeric.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError("holds values that are not numbers") from error
-
-
-def categories(column: pd.Series[Any]) -> pd.Series[Any]:
-    """The column as text, missing as None; a whole number reads the same with or without its `.0`.
-
-    A 0/1 column is float where one value is missing and int where none is: that is no change of category.
-
-    >>> categories(pd.Series([1.0, None, 2.5])).tolist()
-    ['1', None, '2.5']
-    """
-    try:
-        codes, values = pd.factorize(column)
-    except TypeError:  # lists and other values without a hash
-        codes, values = pd.factorize(column.map(str, na_action="ignore"))
-    texts = np.array([*map(_category, values), None], dtype=object)
-    return pd.Series(texts[codes], index=column.index)  # code -1 is missing
-
-
-def _category(value: object) -> str:
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    return text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate could not be written to a file
-
-
 def drift_summary(
-    reference: pd.DataFrame,
+    reference: PreparedReference,
     current: pd.DataFrame,
-    kinds: Mapping[str, Kind],
     *,
     policy: DriftPolicy,
     window: Window,
     as_of: datetime,
-    reference_sha256: str,
+    newest_event: datetime | None = None,
+    previous: DriftSummary | None = None,
 ) -> DriftSummary:
     """Judge a window against the reference, feature by feature and as a whole.
 
-    Missing values are left out of a score (as Evidently does) and counted in the notes. A feature is excluded, with its
-    reason, if on either side it is absent, not numbers, infinite somewhere, or has fewer than `policy.min_rows` values
-    that are present. What cannot be judged never reads as "no drift": see `DriftPolicy.judge`.
+    Each feature, and the champion's score, is asked whether its bins have moved (PSI), whether more or less of it is
+    missing, and whether values lie beyond any of the reference (numeric) or were never seen in it (categorical). A
+    limit is where chance ends at this many rows, or where a change becomes material if that is farther out. Chance is
+    held to `policy.look_level` over all questions together.
+
+    A feature is excluded, with its reason, if on either side it is absent, not numbers, infinite somewhere, or has
+    fewer than 150 values that are present. What cannot be judged never reads as "no drift": see `DriftPolicy.judge`.
 
     Args:
-        reference: One row per application, a column per feature; not changed.
-        current: The window's rows, same columns.
-        kinds: Which features to judge, and how each is to be read; others are ignored.
-        policy: Thresholds and the fewest rows.
+        reference: The frozen reference, prepared.
+        current: The window's rows, a column per feature, and `score` where the reference has one; not changed.
+        policy: Limits, and the fewest rows.
         window: Where `current` comes from.
         as_of: When it is judged, timezone-aware: becomes the summary's timestamp.
-        reference_sha256: Identity of the reference.
+        newest_event: Event time of the newest row.
+        previous: The last judged window before this one: what drifted there, and still does, keeps its "since".
 
     Returns:
-        The summary; no value in it is NaN or infinite, whatever the frames hold.
+        The summary; no value in it is NaN or infinite, whatever the frame holds.
 
     Raises:
-        ValueError: `kinds` is empty or has an unknown kind, or `as_of` is naive. Never for what the frames hold.
+        ValueError: `as_of` is naive. Never for what the frame holds.
     """
-    if not kinds:
-        raise ValueError("kinds is empty: no feature to judge")
-    judged = [judge_feature(reference, current, feature, kind, policy) for feature, kind in kinds.items()]
+    as_of = utc(as_of, "as_of")
+    enough = len(current) >= policy.min_rows
+    need = FEWEST_VALUES if enough else policy.min_rows
+    samples = {
+        item.feature: Sample.of(current, item.feature, item.kind, side="window", need=need) for item in reference.every
+    }
+    judged = [_compared(item, samples[item.feature], policy) for item in reference.features.values()]
     features = tuple(drift for drift, _ in judged if drift is not None)
-    excluded = tuple(note.feature for _, note in judged if not note.evaluated)
-    drifted = sum(drift.drift_detected for drift in features)
-    state = policy.judge(rows=len(current), drifted=drifted, evaluated=len(features), total=len(kinds))
+    score_note = None if reference.score is None else _score_note(reference.score, samples[SCORE])
+    since = {} if previous is None else {(check.feature, check.code): check.since for check in previous.drifted}
+    checks = _checks(reference, samples, policy, as_of, since) if enough else ()
+    notes = tuple(note for _, note in judged)
+    left = [note for note in (*notes, *([score_note] if score_note else [])) if not note.evaluated]
+    state = policy.judge(
+        rows=len(current),
+        stale=_stale(as_of, newest_event, policy),
+        drifted=any(check.drifted for check in checks),
+        failed=any(not note.too_few for note in left),
+        too_few=any(note.too_few for note in left),
+    )
     return DriftSummary(
         timestamp=as_of,
         state=state,
-        reason=_reason(state, len(current), drifted, excluded, len(kinds), policy),
+        reason=_reason(state, len(current), left, len(reference.every), policy, newest_event),
         window=window,
         rows=len(current),
-        reference_sha256=reference_sha256,
-        reference_rows=len(reference),
+        newest_event=newest_event,
+        reference_sha256=reference.sha256,
+        reference_rows=reference.rows,
         policy=policy,
         features=features,
-        notes=tuple(note for _, note in judged),
-        excluded_features=excluded,
+        notes=notes,
+        excluded_features=tuple(note.feature for note in notes if not note.evaluated),
+        checks=checks,
+        score_note=score_note,
     )
+
+
+def _stale(as_of: datetime, newest_event: datetime | None, policy: DriftPolicy) -> bool:
+    return policy.stale_after is not None and newest_event is not None and as_of - newest_event > policy.stale_after
 
 
 def _reason(
-    state: State, rows: int, drifted: int, excluded: tuple[str, ...], total: int, policy: DriftPolicy
+    state: State, rows: int, left: list[FeatureNote], total: int, policy: DriftPolicy, newest_event: datetime | None
 ) -> str | None:
-    unjudged = f"{len(excluded)} of {total} features could not be judged ({', '.join(excluded)})"
-    match state:
-        case State.NO_DATA:
-            return "no rows in the window"
-        case State.TOO_FEW_ROWS:
-            return f"{rows} rows in the window, need {policy.min_rows}"
-        case State.FAILED if len(excluded) < total:
-            return f"{drifted} of the judged features drifted, but {unjudged}, enough to tip the verdict"
-        case _:
-            return unjudged if excluded else None
+    if state is State.NO_DATA:
+        return "no rows in the window"
+    if rows < policy.min_rows:
+        return f"{rows} rows in the window, need {policy.min_rows}"
+    told = [f"the newest row is of {newest_event:%Y-%m-%d %H:%M}"] if state is State.STALE else []
+    if left:
+        names = "; ".join(f"{note.feature}: {note.reason}" for note in left)
+        told.append(f"{len(left)} of {total} could not be judged ({names})")
+    return "; ".join(told) or None
 
 
-def judge_feature(
-    reference: pd.DataFrame, current: pd.DataFrame, feature: str, kind: Kind, policy: DriftPolicy
-) -> tuple[FeatureDrift | None, FeatureNote]:
-    """One feature of `drift_summary`: its score, or None where there can be none, and its note with the reason."""
-    before = _Sample.of(reference, feature, kind, "reference", policy.min_rows)
-    now = _Sample.of(current, feature, kind, "window", policy.min_rows)
-    reason, score = before.reason or now.reason, None
+# --- checks ----------------------------------------------------------------------------------------------------------
+
+
+def _checks(
+    reference: PreparedReference,
+    samples: dict[str, Sample],
+    policy: DriftPolicy,
+    as_of: datetime,
+    since: dict[tuple[str, Code], datetime | None],
+) -> tuple[Check, ...]:
+    level = policy.look_level / max(reference.questions, 1)
+    asked = [
+        *_moved_bins(reference, samples, level, policy),
+        *_moved_shares(reference, samples, level, policy),
+    ]
+
+    def made(feature: str, code: Code, values: dict[str, Any]) -> Check:
+        limit, expected, observed = values["limit"], values["expected"], values["observed"]
+        past = limit is not None and (observed >= limit if limit >= expected else observed <= limit)
+        first = since.get((feature, code)) or as_of
+        return Check(feature=feature, code=code, drifted=past, since=first if past else None, **values)
+
+    return tuple(made(*each) for each in asked)
+
+
+_Asked = list[tuple[str, Code, dict[str, Any]]]
+
+
+def _moved_bins(reference: PreparedReference, samples: dict[str, Sample], level: float, policy: DriftPolicy) -> _Asked:
+    asked: _Asked = []
+    for item in reference.every:
+        sample = samples[item.feature]
+        if item.tail is None or item.bins is None or sample.reason is not None:
+            continue
+        critical = item.tail.critical(sample.values.size, level)
+        values = {
+            "rows": int(sample.values.size),
+            "expected": 0.0,
+            "observed": psi(item.counts, item.bins.count(sample.values)),
+            "critical": critical,
+            "limit": max(critical, policy.material_psi),
+        }
+        asked.append((item.feature, "psi", values))
+    return asked
+
+
+def _moved_shares(
+    reference: PreparedReference, samples: dict[str, Sample], level: float, policy: DriftPolicy
+) -> _Asked:
+    """Missing, out of range, never seen. Counts of the reference and of the window, then all limits at once."""
+    questions: list[tuple[str, Code, int, int, int, int]] = []
+    for item in reference.every:
+        sample = samples[item.feature]
+        if item.sample.reason is None and sample.missing is not None and sample.rows:
+            known = item.sample.missing or 0
+            questions.append((item.feature, "missing", known, item.sample.rows, sample.missing, sample.rows))
+        if item.sample.reason is None and sample.reason is None:
+            code: Code = "range" if item.kind == "numeric" else "new_category"
+            outside = _outside(item, sample.values)
+            questions.append((item.feature, code, 0, item.sample.values.size, outside, int(sample.values.size)))
+    limits = _share_limits(questions, level, policy)
+    return [
+        (
+            feature,
+            code,
+            {"rows": rows, "expected": seen / of, "observed": now / rows, "critical": critical, "limit": limit},
+        )
+        for (feature, code, seen, of, now, rows), (critical, limit) in zip(questions, limits, strict=True)
+    ]
+
+
+def _outside(item: PreparedFeature, values: NDArray[Any]) -> int:
+    if item.kind == "numeric":
+        return int(((values < item.values[0]) | (values > item.values[-1])).sum())
+    return int((~np.isin(values, item.values)).sum())
+
+
+def _share_limits(
+    questions: list[tuple[str, Code, int, int, int, int]], level: float, policy: DriftPolicy
+) -> list[tuple[float | None, float | None]]:
+    """Where chance ends, and where the limit is, on the side that the window is on; None where nothing can be told."""
+    found: list[tuple[float | None, float | None]] = []
+    sizes = {rows for *_, rows in questions}
+    by_size = {}
+    for rows in sizes:
+        same = [question for question in questions if question[-1] == rows]
+        low, high = share_limits([each[2] for each in same], [each[3] for each in same], rows, level=level)
+        by_size.update({each[:2]: (float(low[i]), float(high[i])) for i, each in enumerate(same)})
+    for feature, code, seen, of, now, rows in questions:
+        chance, material = by_size[feature, code], material_shares(seen / of, psi=policy.material_psi)
+        up = now / rows >= seen / of
+        critical = chance[1] if up else chance[0]
+        limit = max(critical, material[1]) if up else min(critical, material[0])
+        found.append((critical if np.isfinite(critical) else None, limit if np.isfinite(limit) else None))
+    return found
+
+
+# --- other tools' scores, and what is known of a feature -----------------------------------------------------------
+
+
+def _compared(before: PreparedFeature, now: Sample, policy: DriftPolicy) -> tuple[FeatureDrift | None, FeatureNote]:
+    """One feature's score, or None where there can be none, and its note with the reason."""
+    reason, score = before.sample.reason or now.reason, None
+    broken = before.sample.reason is not None or now.broken
     summary: dict[str, Any] = {}
     if reason is None:
-        compare = _compare_numbers if kind == "numeric" else _compare_categories
         try:
-            score, summary = compare(before.values, now.values)
+            score, summary = (_numbers if before.kind == "numeric" else _categories)(before, now.values)
         except ValueError as error:
-            reason = str(error)
-    note = FeatureNote(
-        feature=feature,
-        kind=kind,
-        evaluated=score is not None,
-        reason=reason,
-        reference_missing_share=before.missing_share,
-        current_missing_share=now.missing_share,
-        reference_rows=before.values.size,
-        current_rows=now.values.size,
-        summary=summary,
-    )
+            reason, broken = str(error), True
+    note = _note(before, now, reason, broken, summary)
     if score is None:
         return None, note
     drift = FeatureDrift(
-        feature=feature,
+        feature=before.feature,
         drift_detected=score >= policy.threshold,
-        stat_test=STAT_TEST[kind],
+        stat_test=STAT_TEST[before.kind],
         drift_score=score,
         threshold=policy.threshold,
     )
     return drift, note
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    """The values of one feature that are present on one side, or why they cannot be judged."""
-
-    values: NDArray[Any]
-    missing_share: float | None
-    reason: str | None
-
-    @classmethod
-    def of(cls, frame: pd.DataFrame, feature: str, kind: Kind, side: str, need: int) -> _Sample:
-        nothing, all_missing = np.array([]), 1.0 if len(frame) else None
-        if (named := list(frame.columns).count(feature)) != 1:
-            return cls(nothing, all_missing, f"{side} has {named or 'no'} columns of this name")
-        try:
-            values = numbers(frame[feature]) if kind == "numeric" else categories(frame[feature]).to_numpy()
-        except ValueError as error:
-            share = float(frame[feature].isna().mean()) if len(frame) else None
-            return cls(nothing, share, f"{side} {error}")
-        values = values[~pd.isna(values)]
-        share = (len(frame) - values.size) / len(frame) if len(frame) else None
-        if kind == "numeric" and np.isinf(values).any():
-            return cls(values, share, f"{side} holds infinite values")
-        reason = f"{side} has {values.size} values, need {need}" if values.size < need else None
-        return cls(values, share, reason)
+def _score_note(before: PreparedFeature, now: Sample) -> FeatureNote:
+    reason = before.sample.reason or now.reason
+    broken = before.sample.reason is not None or now.broken
+    summary = {} if reason else {"reference": _three(before.quartiles), "current": _quartiles(now.values)}
+    return _note(before, now, reason, broken, summary)
 
 
-def _compare_numbers(reference: Numbers, current: Numbers) -> tuple[float, dict[str, Any]]:
-    score = wasserstein_normed(reference, current)
-    return score, {"reference": _quartiles(reference), "current": _quartiles(current)}
+def _note(
+    before: PreparedFeature, now: Sample, reason: str | None, broken: bool, summary: dict[str, Any]
+) -> FeatureNote:
+    return FeatureNote(
+        feature=before.feature,
+        kind=before.kind,
+        evaluated=reason is None,
+        reason=reason,
+        too_few=reason is not None and not broken,
+        reference_missing_share=before.sample.missing_share,
+        current_missing_share=now.missing_share,
+        reference_rows=before.sample.values.size,
+        current_rows=now.values.size,
+        summary=summary,
+    )
+
+
+def _numbers(before: PreparedFeature, now: Numbers) -> tuple[float, dict[str, Any]]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = before.spread
+    score = sorted_wasserstein(before.values, np.sort(now), spread=spread)
+    return score, {"reference": _three(before.quartiles), "current": _quartiles(now)}
 
 
 def _quartiles(values: Numbers) -> dict[str, float]:
-    quartiles = np.quantile(values, [0.25, 0.5, 0.75], method="inverted_cdf")  # observed values: cannot overflow
+    return _three(np.quantile(values, [0.25, 0.5, 0.75], method="inverted_cdf"))  # observed values: cannot overflow
+
+
+def _three(quartiles: NDArray[np.float64]) -> dict[str, float]:
     return dict(zip(("q25", "median", "q75"), quartiles.tolist(), strict=True))
 
 
-def _compare_categories(reference: NDArray[Any], current: NDArray[Any]) -> tuple[float, dict[str, Any]]:
-    before, now = pd.Series(reference).value_counts(), pd.Series(current).value_counts()
-    names = before.index.union(now.index)  # sorted, so that the order of rows changes nothing
-    counts = before.reindex(names, fill_value=0).to_numpy(), now.reindex(names, fill_value=0).to_numpy()
-    shares = counts[0] / reference.size, counts[1] / current.size
+def _categories(before: PreparedFeature, now: NDArray[Any]) -> tuple[float, dict[str, Any]]:
+    names = pd.Index(before.values).union(pd.unique(now))  # sorted, so that the order of rows changes nothing
+    counts = (
+        pd.Series(before.category_rows, index=before.values).reindex(names, fill_value=0).to_numpy(),
+        pd.Series(now).value_counts().reindex(names, fill_value=0).to_numpy(),
+    )
+    shares = counts[0] / counts[0].sum(), counts[1] / now.size
     largest = np.argsort(-np.maximum(*shares), kind="stable")[:TOP_CATEGORIES]
     new = counts[0] == 0
     return jensen_shannon(*counts), {

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from monitoring.drift import Numbers, numbers
+from monitoring.columns import Numbers, numbers
 from monitoring.performance import wilson_interval
 from monitoring.values import Window, time_text, utc
 

@@ -16,8 +16,9 @@ from typing import Any
 
 import pandas as pd
 
-from monitoring.drift import categories, judge_feature, numbers
-from monitoring.values import DriftPolicy, Kind
+from monitoring.columns import Sample, categories, numbers
+from monitoring.summary import DriftPolicy
+from monitoring.values import Kind
 
 MOST_ROWS = 100_000  # of either side: a page drawn from a sample of this size looks the same
 SEED = 20010911
@@ -63,14 +64,21 @@ def write_report(
     """
     policy = DriftPolicy(threshold=threshold, drift_share=drift_share, min_rows=1)
     reference, current = _sample(reference), _sample(current)
-    notes = [judge_feature(reference, current, feature, kind, policy)[1] for feature, kind in kinds.items()]
-    taken: dict[str, Kind] = {note.feature: note.kind for note in notes if note.evaluated}
+    reasons = {feature: _unfit(reference, current, feature, kind) for feature, kind in kinds.items()}
+    taken: dict[str, Kind] = {feature: kind for feature, kind in kinds.items() if reasons[feature] is None}
     if not taken:
-        raise ValueError(f"no feature for Evidently to report on: {notes[0].reason if notes else 'kinds is empty'}")
+        raise ValueError(f"no feature for Evidently to report on: {next(iter(reasons.values()), 'kinds is empty')}")
     html, document = _run(_clean(reference, taken), _clean(current, taken), taken, policy)
     reading = _reading(document)
     _write_atomically(path, html)
-    return reading | {"excluded": {note.feature: note.reason for note in notes if not note.evaluated}}
+    return reading | {"excluded": {feature: reason for feature, reason in reasons.items() if reason is not None}}
+
+
+def _unfit(reference: pd.DataFrame, current: pd.DataFrame, feature: str, kind: Kind) -> str | None:
+    """Why Evidently cannot take a feature: one such column makes its whole report raise."""
+    sides = {"reference": reference, "window": current}
+    reasons = [Sample.of(frame, feature, kind, side=side, need=1).reason for side, frame in sides.items()]
+    return next(filter(None, reasons), None)
 
 
 def _sample(frame: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,9 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from pipeline.cli_alerts import alerts_app
 from pipeline.cli_ask import ask_app
+from pipeline.cli_scenarios import scenario_app
 from pipeline.cli_simulate import simulate_app
 from pipeline.cli_terminal import As, AsOf, Digest, Reason, argument, err, out, progress, steps_over, waiting
 from pipeline.errors import InputError, MendError
@@ -27,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (ask_app, simulate_app):
+for commands in (ask_app, simulate_app, scenario_app, alerts_app):
     app.add_typer(commands)  # without a name: they stand beside ours
 
 

@@ -22,18 +22,25 @@ ask_app.add_typer(ledger_app, name="ledger")
 @ask_app.command()
 def drift(as_of: AsOf = "", as_json: Json = False) -> None:
     """Look at one window by hand: runs drift.ipynb off the record and prints what moved."""
-    from monitoring.values import DriftSummary
-    from pipeline.frames import drift_frame
+    from pipeline.drift_frames import drift_checks_frame, joint_sentence
+    from pipeline.watching import read_summary, units
 
     result = _by_hand("drift", as_of, {})
     workspace = open_workspace(load_settings())
-    summary = DriftSummary.from_json(json.loads((workspace.root / result["summary"]).read_text(encoding="utf-8")))
+    summary = read_summary(workspace, result["summary"])
     if as_json:
-        print_json(summary.to_json())
+        told = {name: result[name] for name in ("moved", "diagnosis", "contributions", "segments", "joint", "outcomes")}
+        print_json(summary.to_json() | told)
         return
-    out.print(f"{summary.window.window_id}: {summary.state.value}, {summary.rows} rows. {summary.reason or ''}")
-    frame = drift_frame(summary)
-    table(frame[["feature", "drift_score", "threshold", "drift_detected", "moved", "rows"]].to_dict("records"))
+    out.print(f"{summary.window.window_id}: {summary.state.value}, {summary.rows:,} rows. {summary.reason or ''}")
+    out.print(f"change: {result['diagnosis']['change']}; recommended: {result['diagnosis']['recommendation']}")
+    out.print(escape(result["diagnosis"]["reason"]))
+    for sentence in result["moved"]:
+        out.print(f"  {escape(sentence)}")
+    out.print(escape(joint_sentence(result["joint"])))
+    frame = drift_checks_frame(summary, units(workspace.settings))
+    shown = frame[["feature", "question", "seen", "limit", "drifted", "since", "rows"]]
+    table(shown.assign(since=shown["since"].map(lambda day: f"{day:%Y-%m-%d}", na_action="ignore")).to_dict("records"))
 
 
 @ask_app.command()
@@ -105,12 +112,19 @@ def status(as_json: Json = False) -> None:
     out.print(
         f"{found['model']}: champion is version {found['champion']['version']} since {found['champion']['since'][:10]}"
     )
-    share = "" if last is None or last["drift_share"] is None else f", {last['drift_share']:.0%} of features drifted"
     out.print(
-        f"last cycle: {last['as_of'][:16]} {last['status']}{share}"
+        f"last cycle: {last['as_of'][:16]} {last['status']}"
         if last
         else "last cycle: none yet; run `mend replay` or `mend monitor`"
     )
+    if (look := found["last_look"]) is not None:
+        out.print(
+            f"drift: {look['features_drifted']} of {look['features_judged']} features past their limit on "
+            f"{look['rows']:,} rows; change: {look['change_kind']}, recommended: {look['recommendation']}. "
+            f"{escape(look.get('reason', ''))}"
+        )
+        for sentence in look.get("moved", [])[:3]:
+            out.print(f"  {escape(sentence)}")
     out.print("waiting for a person: " + (", ".join(digest[:12] for digest in found["pending"]) or "nothing"))
     budget = found["error_budget"]
     out.print(
@@ -133,27 +147,6 @@ def story(as_json: Json = False) -> None:
         print_json(rows)
     else:
         print(ask.story_markdown(rows))  # noqa: T201  plain text for a file, no wrapping
-
-
-@ask_app.command()
-def doctor(as_json: Json = False) -> None:
-    """Check environment, stores, reference, registry against ledger, and data file; say what to do."""
-    from pipeline.doctor import examine
-
-    settings = load_settings()
-    workspace = open_workspace(settings)
-    with waiting("examining"):
-        findings = list(examine(settings, workspace, now=workspace.now()))
-    if as_json:
-        print_json({"ok": all(item.ok for item in findings), "checks": [item.to_json() for item in findings]})
-    else:
-        for item in findings:
-            out.print(
-                f"{'ok     ' if item.ok else 'PROBLEM'} {item.check}: {escape(item.detail)}"
-                + (f" → {item.do}" if item.do else "")
-            )
-    if not all(item.ok for item in findings):
-        raise typer.Exit(4)
 
 
 @ledger_app.command("show")

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from jupyter_core.paths import jupyter_path
 
+from pipeline.alerts.delivery_apprise import fault
+from pipeline.alerts.heartbeat import heartbeat_path, is_alive, read_heartbeat
+from pipeline.alerts.journal import read_state
 from pipeline.errors import MendError
 from pipeline.promotion.reconcile import projection
 from pipeline.settings import Settings
 from pipeline.stores.verify import verify
 from pipeline.traffic.portfolio import read_portfolio
-from pipeline.wiring import Workspace
+from pipeline.wiring import Workspace, open_workspace
 
+Check = tuple[str, str, Callable[[], str]]
 _FREE_BYTES = 2_000_000_000  # a year of five-minute cycles with weekly reports needs about this much
 
 
@@ -35,29 +40,105 @@ class Finding:
         return asdict(self)
 
 
+def look_over(settings: Settings, *, wall: datetime, watched: bool = False) -> Iterator[Finding]:
+    """Every check, those first that need no store; stores that cannot be opened are a finding, not an end.
+
+    Args:
+        settings: Of the workspace to examine.
+        wall: The wall clock's time.
+        watched: Somebody relies on cycles being run here, so that none so far is wrong too.
+    """
+    yield from _met([("cycles", "is `mend monitor` running?", lambda: _cycles(settings, wall, watched))])
+    yield from _met([("alerts", "mend alerts.urls; try with `mend alerts test`", lambda: _alerts(settings))])
+    try:
+        workspace = open_workspace(settings)
+        now = workspace.now()
+    except Exception as error:  # noqa: BLE001  as in _met
+        yield Finding(check="stores", ok=False, detail=_told(error), do="see that the databases are there and answer")
+        yield from _met(_here(settings))
+        return
+    yield from examine(settings, workspace, now=now)
+
+
+def look_over_within(seconds: float, settings: Settings, *, wall: datetime, watched: bool) -> list[Finding]:
+    """The same with a deadline: a database that hangs is found, too. What hangs is left behind, to end with us."""
+    found: list[Finding] = []
+    thread = threading.Thread(
+        target=lambda: found.extend(look_over(settings, wall=wall, watched=watched)), daemon=True, name="doctor"
+    )
+    thread.start()
+    thread.join(seconds)
+    if not thread.is_alive():
+        return found
+    late = f"not done after {seconds:.0f} s; met so far: {', '.join(item.check for item in found) or 'nothing'}"
+    return [*found, Finding(check="examination", ok=False, detail=late, do="does a database hang?")]
+
+
 def examine(settings: Settings, workspace: Workspace, *, now: datetime) -> Iterator[Finding]:
-    """Every check, each on its own: one that breaks does not hide the others."""
-    checks: list[tuple[str, str, Callable[[], str]]] = [
+    """Every check of an open workspace, each on its own: one that breaks does not hide the others."""
+    suspect = "compare with a backup; nothing here can be trusted until it is explained"
+    yield from _met(_here(settings))
+    yield from _met(
+        [
+            ("champion", "run `mend init`", lambda: _champion(workspace)),
+            ("reference", "restore the workspace from a backup", lambda: _reference(workspace)),
+            ("alert delivery", "mend alerts.urls; try with `mend alerts test`", lambda: _delivery(workspace)),
+            ("ledger", suspect, lambda: _ledger(workspace)),
+            ("registry", "run `mend reconcile`", lambda: _registry(workspace, now)),
+        ]
+    )
+
+
+def _here(settings: Settings) -> list[Check]:
+    """What can be examined without a store."""
+    return [
         ("python", "use Python 3.11 to 3.13", _python),
         ("kernel", "run `make setup`", _kernel),
         ("disk", "make room", lambda: _disk(settings)),
         ("data file", "mend the file, or data.path", lambda: _data(settings)),
-        ("champion", "run `mend init`", lambda: _champion(workspace)),
-        ("reference", "restore the workspace from a backup", lambda: _reference(workspace)),
-        (
-            "ledger",
-            "compare with a backup; nothing here can be trusted until it is explained",
-            lambda: _ledger(workspace),
-        ),
-        ("registry", "run `mend reconcile`", lambda: _registry(workspace, now)),
     ]
+
+
+def _met(checks: Iterable[Check]) -> Iterator[Finding]:
     for name, do, check in checks:
         try:
             yield Finding(check=name, ok=True, detail=check())
-        except MendError as error:
-            yield Finding(check=name, ok=False, detail=str(error), do=do)
         except Exception as error:  # noqa: BLE001  a doctor reports what it meets, whatever it is
-            yield Finding(check=name, ok=False, detail=f"{type(error).__name__}: {error}", do=do)
+            yield Finding(check=name, ok=False, detail=_told(error), do=do)
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, MendError) else f"{type(error).__name__}: {error}"
+
+
+def _cycles(settings: Settings, wall: datetime, watched: bool) -> str:
+    found = read_heartbeat(settings)
+    if found is None and watched:
+        raise MendError(f"no cycle has run yet: there is no {heartbeat_path(settings)}")
+    return is_alive(found, settings=settings, wall=wall)
+
+
+def _alerts(settings: Settings) -> str:
+    addresses = settings.alerts.addresses
+    if not addresses:
+        return "nobody is told: alerts.urls is empty, so alerts are only put on record (see `mend alerts`)"
+    wrong = [f"address {name}: {why}" for name, url in addresses.items() if (why := fault(url)) is not None]
+    if wrong:
+        raise MendError("; ".join(wrong))
+    return f"told are {', '.join(addresses)}"
+
+
+def _delivery(workspace: Workspace) -> str:
+    addresses = workspace.settings.alerts.addresses
+    failing = [each for each in read_state(workspace.ledger).failing if each.target in addresses]
+    if failing:
+        raise MendError(
+            "; ".join(
+                f"{each.target} not told since {each.since:%Y-%m-%d %H:%M} UTC, {each.attempts} attempts: {each.why}"
+                for each in failing
+            )
+        )
+    return "no message is held up" if addresses else "nobody to deliver to"
 
 
 def _python() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from monitoring.proxy import ProxyMetrics
-from monitoring.values import DriftSummary
+from monitoring.summary import DriftSummary
 from pipeline.gate.dossier import Dossier
 from pipeline.gate.measured import LOWER_IS_BETTER, Evidence, Paired
 from pipeline.gate.values import Interval

@@ -12,8 +12,11 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as OverrideError
 
+from monitoring.summary import DriftPolicy
+from monitoring.thresholds import look_level
 from pipeline.errors import SettingsError
 from pipeline.gate.values import GatePolicy
+from pipeline.settings_alerts import AlertSettings
 from pipeline.settings_data import DataSettings, ModelSettings, ReferenceSettings, TrainSettings
 from pipeline.settings_deciding import ApprovalSettings, GateSettings, ProfitSettings
 from pipeline.settings_types import PositiveDuration, Section
@@ -51,6 +54,7 @@ class Settings(BaseSettings):
     gate: GateSettings = GateSettings()
     profit: ProfitSettings = ProfitSettings()
     approval: ApprovalSettings = ApprovalSettings()
+    alerts: AlertSettings = AlertSettings()
     notebooks: NotebookSettings = NotebookSettings()
     stores: StoreSettings = StoreSettings()
     source: Path = Field(default=Path("mend.toml"), exclude=True, description="the file these settings came from")
@@ -90,6 +94,21 @@ class Settings(BaseSettings):
         """The gates' thresholds, with what a decision is worth and the seed of their resampling."""
         money = self.profit.model_dump(include={"cost_of_bad", "gain_of_good"})
         return GatePolicy(**self.gate.model_dump(exclude={"fairness_policy"}), **money, seed=self.train.seed)
+
+    @property
+    def drift_policy(self) -> DriftPolicy:
+        """When a window counts as drifted; the level of one look comes from the false-alarm budget."""
+        monitor = self.monitor
+        return DriftPolicy(
+            threshold=monitor.threshold,
+            drift_share=monitor.drift_share,
+            min_rows=monitor.min_rows,
+            look_level=look_level(
+                false_alarms=monitor.false_alarms, per=monitor.false_alarm_period, interval=monitor.interval
+            ),
+            material_psi=monitor.material_psi,
+            stale_after=monitor.stale_after or monitor.lookback / 2,
+        )
 
     @property
     def fairness_policy_path(self) -> Path | None:

@@ -10,6 +10,21 @@ from pydantic import Field, model_validator
 
 from pipeline.settings_types import Count, Day, Duration, Margin, Number, PositiveDuration, Section
 
+# Columns that stand beside the features in traffic; one of the same name would be overwritten in silence.
+OURS = frozenset(
+    (
+        "application_id",
+        "prediction_id",
+        "event_time",
+        "model_version",
+        "score",
+        "threshold",
+        "decision",
+        "y",
+        "known_at",
+    )
+)
+
 
 class ModelSettings(Section):
     """What the model is called and where its life is kept."""
@@ -98,6 +113,8 @@ class DataSettings(Section):
                 raise ValueError(f"segments.{name}: a categorical feature has no bins")
             if not segment.bins and feature.kind == "numeric":
                 raise ValueError(f"segments.{name}: a numeric feature needs bins")
+        if ours := [name for name in self.features if name in OURS]:
+            raise ValueError(f"features.{ours[0]}: a name that Mend needs for itself; rename the column")
         reserved = {self.id, self.event_time, self.label.outcome_time, self.label.column, self.label.known_at}
         if clash := [name for name in self.features if name in reserved]:
             raise ValueError(f"features.{clash[0]}: an id, a date or a label cannot be a feature")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.settings_types import Count, Duration, PositiveDuration, Section, Share
+from pipeline.settings_types import Count, Duration, Margin, Number, PositiveDuration, Section, Share
 
 
 class MonitorSettings(Section):
@@ -16,8 +16,21 @@ class MonitorSettings(Section):
     interval: PositiveDuration = timedelta(minutes=5)
     lookback: PositiveDuration = timedelta(hours=24)
     min_rows: Count = 200
-    drift_share: Share = 0.5
-    threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
+    false_alarms: Annotated[float, Number, Field(gt=0, le=1000, allow_inf_nan=False)] = Field(
+        default=1.0, description="looks that alarm without cause, over false_alarm_period, all questions together"
+    )
+    false_alarm_period: PositiveDuration = timedelta(days=91)
+    material_psi: Share = Field(default=0.04, description="a smaller move stays quiet however sure it is, nats")
+    stale_after: PositiveDuration | None = Field(
+        default=None, description="no newer row than this: the window is stale; half the lookback if not given"
+    )
+    drift_share: Share = Field(default=0.5, description="other tools' limit for the share of features past threshold")
+    threshold: Annotated[float, Number, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=0.1, description="Evidently's limit, shown beside ours"
+    )
+    outcomes_every: PositiveDuration = Field(
+        default=timedelta(days=1), description="how often performance is measured and estimated anew"
+    )
     min_violations: Count = 2
     of_last: Count = 3
     report_every: PositiveDuration = Field(
@@ -36,3 +49,8 @@ class RetrainSettings(Section):
 
     min_gap: Duration = Field(default=timedelta(days=7), description="between two challengers")
     schedule: PositiveDuration | None = Field(default=None, description="train this long after the last, drift or not")
+    min_importance: Share = Field(default=0.5, description="share of what the score rests on that must have moved")
+    metric: Literal["auc", "gini", "ks", "f1", "brier"] = Field(
+        default="auc", description="of which realised performance has a floor"
+    )
+    max_loss: Margin = Field(default=0.2, description="of the promise; of AUC, of what is above 0.5")

@@ -13,6 +13,7 @@ from pipeline.promotion.state import Standing
 from pipeline.reference import read_metadata
 from pipeline.stores.engine import iso
 from pipeline.stores.verify import verify
+from pipeline.watching import read_result
 from pipeline.wiring import Workspace
 
 PRIMARIES = {"f1": "F1", "auc": "AUC", "brier": "Brier score", "profit": "profit per application"}
@@ -32,10 +33,23 @@ def status(workspace: Workspace, *, now: datetime) -> dict[str, Any]:
         "last_cycle": {"as_of": iso(last["as_of"]), "status": last["status"], "drift_share": last["drift_share"]}
         if last
         else None,
+        "last_look": _last_look(workspace),
         "reference": {"sha256": reference["sha256"], "rows": reference["rows"]},
         "error_budget": asdict(error_budget(workspace.ledger, workspace.settings.gate_policy, now=now)),
         "ledger": {"entries": checked.entries, "head": checked.head, "verified": checked.verified},
     }
+
+
+def _last_look(workspace: Workspace) -> dict[str, Any] | None:
+    """What the newest look came to, and the sentences that say so."""
+    looks = workspace.ledger.acts("look", limit=1)
+    if not looks:
+        return None
+    look = {name: value for name, value in looks[-1].items() if name not in ("entry", "fired")}
+    cycle = workspace.ledger.get("cycle", look["as_of"].isoformat())
+    result = read_result(workspace, cycle["metrics_path"]) if cycle and cycle["metrics_path"] else None
+    said = {"reason": result["diagnosis"]["reason"], "moved": result["moved"]} if result else {}
+    return look | {"as_of": iso(look["as_of"]), "signal_fired": bool(looks[-1]["fired"])} | said
 
 
 def review(workspace: Workspace, *, now: datetime, every: bool) -> list[dict[str, Any]]:

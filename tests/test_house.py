@@ -20,7 +20,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import BaseModel
 
+from pipeline.settings_alerts import AlertSettings
 from pipeline.settings_deciding import GateSettings, ProfitSettings
+from pipeline.settings_watching import MonitorSettings, RetrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -208,13 +210,19 @@ def test_every_command_that_a_document_or_the_makefile_names_exists() -> None:
     assert unknown == []
 
 
+EXPLAINED: dict[str, tuple[type[BaseModel], ...]] = {
+    "gates.md": (GateSettings, ProfitSettings),
+    "drift.md": (MonitorSettings, RetrainSettings, AlertSettings),
+}
+
+
 @pytest.mark.parametrize(
-    ("section", "name"),
-    [(section, name) for section in (GateSettings, ProfitSettings) for name in section.model_fields],
+    ("note", "section", "name"),
+    [(note, section, name) for note, found in EXPLAINED.items() for section in found for name in section.model_fields],
 )
-def test_the_gate_notes_give_every_setting_with_its_default(section: type[BaseModel], name: str) -> None:
+def test_the_notes_give_every_setting_with_its_default(note: str, section: type[BaseModel], name: str) -> None:
     """As a line of TOML that means what the default is; a setting without a default is named."""
-    text, default = (ROOT / "docs" / "gates.md").read_text(), section.model_fields[name].default
+    text, default = (ROOT / "docs" / note).read_text(), section.model_fields[name].default
     if default in (None, ""):
         assert name in text
         return

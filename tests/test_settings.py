@@ -98,3 +98,12 @@ def test_a_label_is_told_in_exactly_one_form(tmp_path, label):
     path.write_text(path.read_text().replace(told, label))
     with pytest.raises(SettingsError, match=r"data\.label"):
         load_settings(path)
+
+
+@pytest.mark.parametrize("name", ["score", "y", "event_time", "known_at", "application_id"])
+def test_a_feature_that_would_overwrite_a_column_of_ours_is_refused_by_name(tmp_path, name):
+    text = (REPOSITORY / "mend.toml").read_text(encoding="utf-8")
+    path = tmp_path / "mend.toml"
+    path.write_text(text.replace("[data.features]\n", f'[data.features]\n{name} = {{ kind = "numeric" }}\n'))
+    with pytest.raises(SettingsError, match=rf"features\.{name}: a name that Mend needs"):
+        load_settings(path)

@@ -2,35 +2,65 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import loaders, words
-from dashboard.components import clock, drift_history, facts, opened
-from monitoring.values import DriftSummary
+from dashboard import findings, loaders, words
+from dashboard.components import clock, facts, finding, listed, not_seen, opened, weight_history
+from monitoring.checks import SCORE
+from monitoring.summary import DriftSummary
+from pipeline.alerts.values import Alert
+
+MOST_ALERTS = 10
 
 workspace = opened()
 head = loaders.head(workspace)
-monitor = workspace.settings.monitor
 champion = workspace.require_champion()
 waiting = loaders.waiting(workspace)
 cycles = loaders.cycles(workspace, head)
 
 
-def whole_state(summary: DriftSummary | None, last: pd.Series | None) -> str:
-    """Champion, drift and desk in three plain sentences."""
+def who() -> str:
+    """Champion and desk in two plain sentences."""
     reign = f"**Version {words.plain(champion['version'])}** is champion since **{words.day(champion['since'])}**."
-    if last is None:
-        drift = "No window has been judged yet."
-    elif summary is None:
-        drift = f"The last look at the population, {words.day(last['as_of'])}, failed: nothing is known about drift."
-    else:
-        drift = words.plain(words.drift_verdict(summary))
     names = " and ".join(f"Version {item.row['challenger']}" for item in waiting)
     desk = f"**{names} {'waits' if len(waiting) == 1 else 'wait'} for a signature.**" if names else "Nothing waits."
-    return f"{reign} {drift} {desk}"
+    return f"{reign} {desk}"
+
+
+def tiles(cycle: pd.Series, summary: DriftSummary | None, result: dict[str, Any] | None) -> None:
+    """The state in five numbers, each with what it is counted of."""
+
+    def tile(title: str, value: object, beside: str | None = None) -> None:
+        st.metric(title, str(value), beside, delta_color="off", delta_arrow="off", border=True)
+
+    with st.grid(5, min_column_width=150):
+        tile("Champion", f"Version {champion['version']}", f"since {words.day(champion['since'])}")
+        tile("Waits for a person", len(waiting), "to be signed")
+        tile("State", findings.state_label(cycle["status"], result)[0], f"cycle of {words.day(cycle['as_of'])}")
+        if summary is not None:
+            moved = f"{len(summary.drifted_features)} of {summary.num_features_total}" if summary.judged else "–"
+            tile("Features beyond their limit", moved, f"{summary.num_features_evaluated} judged")
+            tile("Score PSI", *findings.psi_text(findings.check_of(summary, SCORE, "psi")))
+
+
+def alerts_table(alerts: list[Alert]) -> pd.DataFrame:
+    """What is wrong, letter by letter."""
+    return pd.DataFrame(
+        {
+            "Alert": [f"{alert.number} ({alert.severity.value})" for alert in alerts],
+            "What was wrong when it was last told": [words.plain(_shortened(alert)) for alert in alerts],
+            "Open since": [words.day(alert.opened_at) for alert in alerts],
+            "Looked after": [words.plain(findings.alert_line(alert)) for alert in alerts],
+        }
+    )
+
+
+def _shortened(alert: Alert) -> str:
+    return textwrap.shorten(f"{alert.code}, {alert.subject}: {alert.text}", 200, placeholder=" …")
 
 
 def proxy_table(result: dict[str, Any]) -> pd.DataFrame:
@@ -55,7 +85,8 @@ st.title("Overview")
 clock(workspace)
 last = cycles.iloc[-1] if len(cycles) else None
 summary = loaders.summary_of(workspace, last.to_dict()) if last is not None else None
-st.markdown(whole_state(summary, last))
+result = loaders.result_of(workspace, last.to_dict()) if last is not None else None
+st.markdown(who())
 for item in waiting:
     st.page_link(
         "views/review.py",
@@ -63,36 +94,56 @@ for item in waiting:
         icon=":material/fact_check:",
         query_params={"digest": item.digest},
     )
-
-with st.grid(5, min_column_width=150):
-    st.metric("Champion", f"Version {champion['version']}", border=True)
-    st.metric("Waits for a person", len(waiting), border=True)
-    if last is not None:
-        st.metric(f"Cycle of {words.day(last['as_of'])}", words.STATES[last["status"]][0], border=True)
-        limit = f"A window has drifted when this reaches {words.percent(monitor.drift_share)}."
-        st.metric("Features drifted", words.percent(last["drift_share"]), border=True, help=limit)
-        days = f"Last {monitor.lookback.days} days." if monitor.lookback.days else f"Last {monitor.lookback}."
-        rows = "–" if pd.isna(last["rows"]) else f"{int(last['rows']):,}"
-        st.metric("Rows in window", rows, border=True, help=days)
-
 if last is None:
     st.info("No cycle has run yet. Run `mend replay` (history) or `mend monitor` (from now on).")
     st.stop()
+if summary is None:
+    not_seen(workspace, last.to_dict())
+else:
+    finding(summary, result)
+if result and result["moved"]:
+    more = len(result["moved"]) - 1
+    left = f" {more} more on the Drift page." if more else ""
+    st.markdown(words.plain(f"What moved: {result['moved'][0]}") + left)
+tiles(last, summary, result)
+
+alerts = loaders.open_alerts(workspace, head)
+if alerts:
+    with st.container(border=True):
+        st.subheader(f"Open alerts: {len(alerts)}")
+        facts(alerts_table(alerts[:MOST_ALERTS]))
+        left = f"{len(alerts) - MOST_ALERTS} more are not listed here. " if len(alerts) > MOST_ALERTS else ""
+        st.caption(
+            f"{left}Numbers are those of the day an alert opened, got worse or was repeated; those above are of now. "
+            "`mend alerts` lists all; `mend alerts own`, `snooze` and `judge` answer one."
+        )
 
 with st.container(border=True):
-    drift_history(cycles, limit=monitor.drift_share)
+    weight_history(cycles, limit=workspace.settings.retrain.min_importance)
     st.page_link("views/drift.py", label="Look at one window", icon=":material/waterfall_chart:")
 
-if last["metrics_path"]:
+outcomes = loaders.outcomes(workspace, cycles)
+if outcomes:
+    with st.container(border=True):
+        st.subheader("How good the champion is")
+        measured = words.day(pd.Timestamp(outcomes["measured_at"]))
+        st.caption(f"Version {words.plain(outcomes['champion'])}, measured and estimated as of {measured}.")
+        window = words.count(outcomes["estimated"]["window"]["rows"], "application")
+        estimated = [f"{name}, estimated: {said}." for name, said in findings.estimates(outcomes["estimated"])]
+        listed([findings.realised(outcomes), *estimated])
+        st.caption(words.plain(f"Estimated on {window} of the window. {outcomes['estimated']['cannot_see']}"))
+        st.page_link("views/performance.py", label="All of it", icon=":material/target:")
+
+if result:
     with st.container(border=True):
         st.subheader("Before outcomes are known")
         st.caption("What the scored traffic of the last cycle says. It cannot tell whether the scores are right.")
-        facts(proxy_table(loaders.document(workspace, last["metrics_path"], last["files"].get(last["metrics_path"]))))
+        facts(proxy_table(result))
 
 with st.container(border=True):
     st.subheader("What the last cycles did")
     lines = [
-        f"- **{words.day(cycle['as_of'])}** {words.STATES[cycle['status']][0]}. {words.plain(cycle['note'])}"
+        f"- **{words.day(cycle['as_of'])}** {findings.state_text(cycle)}. {words.plain(cycle['note'])}"
         for cycle in cycles.tail(8)[::-1].to_dict("records")
     ]
     st.markdown("\n".join(lines))

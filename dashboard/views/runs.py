@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import loaders, words
+from dashboard import findings, loaders, words
 from dashboard.components import clock, opened, pick
 
 workspace = opened()
@@ -110,8 +110,8 @@ with st.container(border=True):
     table = pd.DataFrame(
         {
             "As of": newest["as_of"].map(words.day),
-            "Window": newest["status"].map(lambda status: words.STATES[status][0]),
-            "Features drifted": newest["drift_share"].map(words.percent),
+            "Window": [findings.state_text(cycle) for cycle in newest.to_dict("records")],
+            "Features drifted": [findings.features_text(cycle) for cycle in newest.to_dict("records")],
             "Rows": newest["rows"],
             "Champion": newest["champion"],
             "What it did": newest["note"],

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
-from monitoring.signals import RetrainSignal, SignalPolicy, drift_signal, explain
-from monitoring.values import DriftSummary
+from monitoring.checks import SCORE
+from monitoring.diagnosis import Recommendation
+from monitoring.signals import BelowFloor, LookedAt, SignalDecision, SignalPolicy, Trainings, decide_signal
+from monitoring.summary import DriftSummary
+from monitoring.values import State, Window
 from pipeline.clock import wall_clock
 from pipeline.errors import NotebookFailedError
 from pipeline.promotion.reconcile import reconcile
 from pipeline.promotion.review import pending, reviewed
 from pipeline.promotion.state import Standing
 from pipeline.running.steps import SERVICE, Steps
+from pipeline.running.telling import tell
 from pipeline.watching import read_summary
 from pipeline.wiring import Workspace
 
@@ -32,69 +37,77 @@ def run_cycle(steps: Steps, as_of: datetime, *, clock: str) -> dict[str, Any]:
     champion = workspace.require_champion()
     for line in reconcile(workspace, now=as_of):
         steps.say(f"registry: {line}")
+    decision = None
     try:
         seen = steps.look(as_of)
-        notes = [_heal(steps, as_of, _summary(workspace, seen))]
+        decision, note = _heal(steps, as_of, seen)
     except NotebookFailedError as failure:
-        seen, notes = {}, [str(failure)]
+        seen, note = {}, str(failure)
         steps.say(f"failed: {failure}")
-    notes += [line for version in _open_challengers(workspace, as_of) if (line := _judged(steps, as_of, version))]
-    return _record(workspace, as_of, clock, champion["version"], seen, "; ".join(notes))
+    judged = [line for version in _open_challengers(workspace, as_of) if (line := _judged(steps, as_of, version))]
+    row = _record(workspace, as_of, clock, champion["version"], seen, decision, "; ".join([note, *judged]))
+    tell(workspace, row, seen, decision, say=steps.say)
+    return row
 
 
-def _heal(steps: Steps, as_of: datetime, summary: DriftSummary) -> str:
+def _heal(steps: Steps, as_of: datetime, seen: Mapping[str, Any]) -> tuple[SignalDecision, str]:
     """Train a challenger if there is cause; says why or why not."""
     workspace = steps.workspace
-    if summary.dataset_drift_detected:
+    if seen["diagnosis"]["recommendation"] == Recommendation.RETRAIN:
         steps.runner.prewarm("train")  # a cause is near: its imports need not wait for it
-    signal, why = retrain_cause(workspace, as_of, summary)
-    if signal is None:
-        return why
+    decision = retrain_decision(workspace, as_of, seen)
+    signal = decision.signal
+    if signal is None or not decision.fires:
+        return decision, decision.why
     values = {
         "key": signal.key,
         "as_of": as_of,
         "reason": signal.reason,
-        "note": why,
-        "windows": json.dumps(list(signal.windows)),
+        "note": decision.why,
+        "windows": json.dumps(list(signal.evidence)),
     }
     with workspace.ledger.transaction(recorded_at=wall_clock()) as writer:
         writer.record("signal", signal.key, values, at=as_of, actor=SERVICE)
-    steps.say(f"retrain signal ({signal.reason}): {why}")
+    steps.say(f"retrain signal ({signal.reason}): {decision.why}")
     try:
         version = steps.train(as_of, purpose="challenger", signal=signal.key, requested_by=SERVICE)
     except NotebookFailedError as failure:
         steps.say(f"training failed: {failure}")
-        return f"{why}; training failed: {failure}"
-    return f"{why}; trained version {version}"
+        return decision, f"{decision.why}; training failed: {failure}"
+    return decision, f"{decision.why}; trained version {version}"
 
 
-def retrain_cause(workspace: Workspace, as_of: datetime, summary: DriftSummary) -> tuple[RetrainSignal | None, str]:
-    """The cause to train for, if there is one and nothing stands in its way; and why, or why not, in a sentence."""
+def retrain_decision(workspace: Workspace, as_of: datetime, seen: Mapping[str, Any]) -> SignalDecision:
+    """Every trigger asked, and what stands in the way; `seen` is this cycle's monitoring result."""
     monitor, retrain = workspace.settings.monitor, workspace.settings.retrain
-    policy = SignalPolicy(min_violations=monitor.min_violations, of_last=monitor.of_last)
-    recent = [*_recent_summaries(workspace, as_of, monitor.of_last - 1), summary]
-    signal, why = drift_signal(recent, policy=policy), explain(recent, policy=policy).rstrip(".")
+    policy = SignalPolicy(
+        min_violations=monitor.min_violations,
+        of_last=monitor.of_last,
+        min_gap=retrain.min_gap,
+        schedule=retrain.schedule,
+    )
+    earlier = workspace.ledger.acts_before("look", as_of, limit=monitor.of_last - 1) if monitor.of_last > 1 else []
+    past = [_looked_at(row["as_of"], row["state"], row["recommendation"], monitor.lookback) for row in earlier]
+    now = _looked_at(as_of, seen["state"], seen["diagnosis"]["recommendation"], monitor.lookback)
     last = _last_challenger(workspace, as_of)
-    if signal is None and retrain.schedule is not None and as_of - last["as_of"] >= retrain.schedule:
-        note = f"{retrain.schedule.days} days since the last training"
-        signal, why = (
-            RetrainSignal(reason="schedule", windows=(), as_of=as_of, note=note),
-            note,
-        )
-    if signal is None:
-        return None, why
-    recorded = workspace.ledger.get("signal", signal.key)
-    if recorded is not None and recorded["as_of"] != as_of:
-        return None, f"{why}; acted on already"
-    if last["as_of"] != as_of and last["signal"] is not None and as_of - last["as_of"] < retrain.min_gap:
-        return (
-            None,
-            f"{why}; version {last['version']} was trained {(as_of - last['as_of']).days} days ago, "
-            f"retrain.min_gap is {retrain.min_gap.days} days",
-        )
-    if (waiting := _in_the_way(workspace, as_of)) is not None:
-        return None, f"{why}; {waiting}"
-    return signal, why
+    trainings = Trainings(
+        last_at=last["as_of"],
+        last_version=last["version"],
+        last_is_first=last["signal"] is None or last["as_of"] == as_of,
+        causes={row["key"] for row in workspace.ledger.acts("signal") if row["as_of"] != as_of},
+        in_the_way=_in_the_way(workspace, as_of),
+    )
+    return decide_signal([*past, now], policy=policy, as_of=as_of, trainings=trainings, below=_below(seen))
+
+
+def _looked_at(as_of: datetime, state: str, recommendation: str | None, lookback: timedelta) -> LookedAt:
+    calls = recommendation == Recommendation.RETRAIN if state in (State.OK, State.DRIFT) else None
+    return LookedAt(window=Window(start=as_of - lookback, end=as_of), as_of=as_of, calls=calls)
+
+
+def _below(seen: Mapping[str, Any]) -> BelowFloor | None:
+    found = seen["below_floor"]
+    return None if found is None else BelowFloor(**found)
 
 
 def _last_challenger(workspace: Workspace, as_of: datetime) -> dict[str, Any]:
@@ -138,19 +151,16 @@ def _judged(steps: Steps, as_of: datetime, version: str) -> str:
         return f"judging version {version} failed: {failure}"
 
 
-def _summary(workspace: Workspace, seen: dict[str, Any]) -> DriftSummary:
-    return read_summary(workspace, seen["summary"])
-
-
-def _recent_summaries(workspace: Workspace, as_of: datetime, count: int) -> list[DriftSummary]:
-    rows = [row for row in workspace.ledger.acts("cycle", limit=count) if row["summary_path"] and row["as_of"] < as_of]
-    return [read_summary(workspace, row["summary_path"]) for row in rows]
-
-
 def _record(
-    workspace: Workspace, as_of: datetime, clock: str, champion: str, seen: dict[str, Any], note: str
+    workspace: Workspace,
+    as_of: datetime,
+    clock: str,
+    champion: str,
+    seen: Mapping[str, Any],
+    decision: SignalDecision | None,
+    note: str,
 ) -> dict[str, Any]:
-    summary = _summary(workspace, seen) if seen else None
+    summary = read_summary(workspace, seen["summary"]) if seen else None
     files = {seen["path"]: seen["sha256"], **seen["files"]} if seen else {}
     values = {
         "as_of": as_of,
@@ -168,5 +178,32 @@ def _record(
         "note": note,
     }
     with workspace.ledger.transaction(recorded_at=wall_clock()) as writer:
+        if summary is not None and decision is not None:
+            looked = _look_values(summary, seen["diagnosis"], decision)
+            writer.record("look", as_of.isoformat(), looked, at=as_of, actor=SERVICE)
         writer.record("cycle", as_of.isoformat(), values, at=as_of, actor=SERVICE, files=files)
     return values
+
+
+def _look_values(summary: DriftSummary, diagnosis: Mapping[str, Any], decision: SignalDecision) -> dict[str, Any]:
+    """What the look of this cycle came to, in columns: so that a year of them is read at once."""
+    psis = {check.feature: check.observed for check in summary.checks if check.code == "psi"}
+    score = psis.pop(SCORE, None)
+    worst = summary.drifted_features[0] if summary.drifted_features else max(psis, key=lambda f: psis[f], default=None)
+    return {
+        "as_of": summary.timestamp,
+        "state": summary.state.value,
+        "rows": summary.rows,
+        "features_total": summary.num_features_total,
+        "features_judged": summary.num_features_evaluated,
+        "features_drifted": len(summary.drifted_features),
+        "weighted_share": diagnosis["weighted_share"],
+        "worst_feature": worst,
+        "worst_psi": None if worst is None else psis.get(worst),
+        "score_psi": score,
+        "change_kind": diagnosis["change"],
+        "recommendation": diagnosis["recommendation"],
+        "signal_reason": None if decision.signal is None else decision.signal.reason,
+        "fired": int(decision.fires),
+        "why": decision.why,
+    }

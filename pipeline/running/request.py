@@ -24,7 +24,7 @@ def request_challenger(steps: Steps, as_of: datetime, *, actor: str, reason: str
         raise InputError("train", "expected --as NAME and --reason WHY: who asks cannot sign under four eyes")
     if waiting := pending(workspace, now=as_of):
         raise RefusedError(f"version {waiting[0].row['challenger']} waits for a signature; decide on it first")
-    signal = RetrainSignal(reason="person", windows=(), as_of=as_of, note=reason)
+    signal = RetrainSignal(reason="person", as_of=as_of, note=reason)
     values = {
         "key": signal.key,
         "as_of": as_of,

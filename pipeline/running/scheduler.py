@@ -36,9 +36,8 @@ def monitor_once(steps: Steps, as_of: datetime, *, clock: str) -> None:
     if as_of > since:
         arrive(workspace, read_portfolio(workspace.settings), since=since, until=as_of)
     row = run_cycle(steps, as_of, clock=clock)
-    share = "" if row["drift_share"] is None else f", {row['drift_share']:.0%} of features drifted"
-    rows = "" if row["rows"] is None else f", {row['rows']} rows"
-    steps.say(f"{as_of:%Y-%m-%d %H:%M} {row['status']}{rows}{share}: {row['note']}")
+    rows = "" if row["rows"] is None else f", {row['rows']:,} rows"
+    steps.say(f"{as_of:%Y-%m-%d %H:%M} {row['status']}{rows}: {row['note']}")
 
 
 def monitor(steps: Steps, interval: timedelta) -> None:

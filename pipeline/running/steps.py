@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.artefacts import sha256_file, sha256_tree, stamp
+from pipeline.baseline import record_baseline
 from pipeline.clock import wall_clock
 from pipeline.errors import NotebookFailedError
 from pipeline.running.notebooks import NotebookRun
@@ -46,6 +47,7 @@ class Steps:
     def look(self, as_of: datetime) -> dict[str, Any]:
         """Judge the current window; returns the monitoring result, with its path and SHA-256."""
         self.runner.prewarm("drift", ready=1 + self.ahead)
+        record_baseline(self.workspace, at=as_of, actor=SERVICE, say=self.say)
         return self._artefact(self._run("drift", as_of, {}))
 
     def train(self, as_of: datetime, *, purpose: str, signal: str, requested_by: str) -> str:

@@ -149,6 +149,21 @@ class Ledger:
             rows = connection.execute(_latest(table, table.c.entry, limit)).mappings().all()
         return [dict(row) for row in reversed(rows)]
 
+    def acts_before(self, kind: str, as_of: datetime, *, limit: int) -> list[dict[str, Any]]:
+        """The last `limit` acts of one kind with an earlier `as_of`, oldest first, at a cost that does not grow."""
+        table = tables.ACTS[kind]
+        query = sa.select(table).where(table.c.as_of < as_of).order_by(table.c.as_of.desc()).limit(limit)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in reversed(connection.execute(query).mappings().all())]
+
+    def last_report(self, before: datetime) -> datetime | None:
+        """When Evidently's page was last written, before a moment."""
+        table = tables.cycles
+        query = sa.select(table.c.as_of).where(table.c.as_of < before, table.c.report_path.is_not(None))
+        with self.engine.connect() as connection:
+            found: datetime | None = connection.execute(query.order_by(table.c.as_of.desc()).limit(1)).scalar()
+        return found
+
     def champion(self, at: datetime | None = None) -> dict[str, Any] | None:
         """Who is champion, or who was at a past time."""
         table = tables.champions

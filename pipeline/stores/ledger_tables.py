@@ -133,6 +133,48 @@ runs = _act(
     _long("artefact", nullable=True),
     _long("error", nullable=True),
 )
+looks = _act(  # what one cycle saw and took it for; one that could not look has counts of 0 and the rest null
+    "looks",
+    _time("as_of", key=True),
+    _text("state", 20),
+    _number("rows"),
+    _number("features_total"),
+    _number("features_judged"),
+    _number("features_drifted"),
+    _real("weighted_share", nullable=True),
+    _text("worst_feature", nullable=True),
+    _real("worst_psi", nullable=True),
+    _real("score_psi", nullable=True),
+    _text("change_kind", 30, nullable=True),
+    _text("recommendation", 30, nullable=True),
+    _text("signal_reason", 30, nullable=True),
+    _number("fired"),
+    _long("why"),
+)
+alerts = _act(  # an alert as it opened; what became of it is in alert_events
+    "alerts",
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    _time("opened_at"),
+    _text("code", 50),
+    _text("subject"),
+    _text("severity", 10),
+    _long("text"),
+    _time("since"),
+)
+alert_events = _act(  # the last event of a transaction carries the whole state after it: a cycle reads one row, not all
+    "alert_events",
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    _time("at"),
+    _text("event", 20),
+    _number("alert", nullable=True),
+    _text("actor"),
+    _text("target", nullable=True),
+    _text("verdict", 10, nullable=True),
+    _time("until", nullable=True),
+    _long("note", nullable=True),
+    _long("told", nullable=True),
+    _long("state", nullable=True),
+)
 
 ACTS: dict[str, sa.Table] = {
     "signal": signals,
@@ -143,4 +185,7 @@ ACTS: dict[str, sa.Table] = {
     "champion": champions,
     "cycle": cycles,
     "run": runs,
+    "look": looks,
+    "alert": alerts,
+    "alert_event": alert_events,
 }

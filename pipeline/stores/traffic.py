@@ -81,15 +81,18 @@ class TrafficStore:
         with writing(self.engine) as connection:
             return insert_missing(connection, labels, records)
 
-    def scored(self, start: datetime, end: datetime, *, as_of: datetime) -> pd.DataFrame:
-        """Scored traffic with event times in [start, end): features, answer, and the label where known at `as_of`."""
+    def scored(self, start: datetime, end: datetime, *, as_of: datetime, features: bool = True) -> pd.DataFrame:
+        """Scored traffic with event times in [start, end): features, answer, and the label where known at `as_of`.
+
+        Without `features` it is read several times faster.
+        """
         known = _known_labels(start, end, as_of=as_of)
         query = (
             sa.select(
                 *predictions.c[
                     "prediction_id", "application_id", "event_time", "model_version", "score", "threshold", "decision"
                 ],
-                applications.c.features,
+                *([applications.c.features] if features else []),
                 *known.c["y", "known_at"],
             )
             .join(applications, applications.c.application_id == predictions.c.application_id)
@@ -130,15 +133,19 @@ class TrafficStore:
         with self.engine.connect() as connection:
             result = connection.execute(query)
             frame = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
-        records = [json.loads(text) for text in frame.pop("features")]
-        features = pd.DataFrame(records, index=frame.index, columns=list(self.kinds), dtype=object)
-        numeric = [name for name, kind in self.kinds.items() if kind == "numeric"]
-        features[numeric] = features[numeric].astype("float64")
+        texts = frame.pop("features") if "features" in frame else None
         for name in ("event_time", "known_at"):
             frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
         for name in {"y", "score", "threshold", "decision"} & set(frame.columns):
             frame[name] = frame[name].astype("float64")
-        return pd.concat([frame, features], axis=1)
+        return frame if texts is None else pd.concat([frame, self._features(texts)], axis=1)
+
+    def _features(self, texts: pd.Series) -> pd.DataFrame:
+        records = [json.loads(text) for text in texts]
+        features = pd.DataFrame(records, index=texts.index, columns=list(self.kinds), dtype=object)
+        numeric = [name for name, kind in self.kinds.items() if kind == "numeric"]
+        features[numeric] = features[numeric].astype("float64")
+        return features
 
 
 def _known_labels(start: datetime, end: datetime, *, as_of: datetime) -> sa.Subquery:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from builders import AS_OF, GO_LIVE, a_dossier, judged, put_on_record
 from streamlit.testing.v1 import AppTest
 
-from monitoring.values import DriftPolicy, DriftSummary, FeatureDrift, FeatureNote, State, Window
+from monitoring.checks import SCORE, Check
+from monitoring.signals import SignalDecision, Trigger
+from monitoring.summary import DriftPolicy, DriftSummary, FeatureDrift, FeatureNote
+from monitoring.values import State, Window
 from pipeline.artefacts import canonical_json, write_atomically
 from pipeline.gate.budget import spendable
 from pipeline.gate.checks import all_checks
@@ -23,10 +27,11 @@ from pipeline.gate.fairness import FairnessPolicy
 from pipeline.gate.rows import UNKNOWN, Applicants
 from pipeline.gate.values import GatePolicy, Primary
 from pipeline.reference import freeze
+from pipeline.running.cycle import _look_values
 from pipeline.wiring import Workspace
 
 Open = Callable[..., AppTest]
-PAGES = ("overview", "drift", "review", "runs", "ledger")
+PAGES = ("overview", "drift", "performance", "review", "runs", "ledger")
 FEATURES = ("loan_amount", "low_doc")
 
 
@@ -54,55 +59,87 @@ def texts(page: AppTest) -> str:
     return "\n".join(said).replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
 
 
-def a_summary(state: State, *, as_of: datetime = AS_OF) -> DriftSummary:
-    """A window of two features in this state."""
+def a_summary(
+    state: State, *, as_of: datetime = AS_OF, names: Sequence[str] = FEATURES, failed: Sequence[str] | None = None
+) -> DriftSummary:
+    """A window of some features and the score in this state; in FAILED, all of them are broken unless `failed` says."""
     rows = {State.NO_DATA: 0, State.TOO_FEW_ROWS: 20}.get(state, 500)
-    judged = state in (State.OK, State.DRIFT)
-    score = 0.4 if state is State.DRIFT else 0.01
-    spread = {"q25": 1.0, "median": 2.0, "q75": 3.0}
+    broken = list(names) if failed is None and (state is State.FAILED or rows < 200) else list(failed or ())
+    judged = [name for name in names if name not in broken]
+    asked = [*judged, SCORE] if rows >= 200 else []
+    drifted = {State.DRIFT: asked}.get(state, [])
+    score = 0.4 if drifted else 0.01
+    left = f"{len(broken)} of {len(names) + 1} could not be judged" if broken else None
+    reasons = {State.NO_DATA: "no rows in the window", State.TOO_FEW_ROWS: f"{rows} rows in the window, need 200",
+               State.STALE: "the newest row is of 2006-01-02 00:00"}  # fmt: skip
     return DriftSummary(
         timestamp=as_of,
         state=state,
-        reason=None if judged else "for a reason",
+        reason=reasons.get(state, left),
         window=Window(start=as_of - timedelta(days=180), end=as_of),
         rows=rows,
+        newest_event=as_of - timedelta(days=120 if state is State.STALE else 1) if rows else None,
         reference_sha256="c" * 64,
         reference_rows=300,
-        policy=DriftPolicy(),
+        policy=DriftPolicy(stale_after=timedelta(days=90)),
         features=tuple(
             FeatureDrift(
                 feature=name, drift_detected=score >= 0.1, stat_test="a test", drift_score=score, threshold=0.1
             )
-            for name in FEATURES
-        )
-        if judged
-        else (),
-        notes=tuple(
-            FeatureNote(
-                feature=name,
-                kind="numeric",
-                evaluated=judged,
-                reason=None if judged else "too few values",
-                reference_missing_share=0.0,
-                current_missing_share=0.0 if rows else None,
-                reference_rows=300,
-                current_rows=rows,
-                summary={"reference": spread, "current": spread} if judged else {},
-            )
-            for name in FEATURES
+            for name in judged
         ),
-        excluded_features=() if judged else FEATURES,
+        notes=tuple(_note(name, rows, None if name in judged else "not numbers") for name in names),
+        excluded_features=tuple(broken),
+        checks=tuple(check for name in asked for check in _checks(name, score, rows, as_of)),
+        score_note=_note(SCORE, rows, None if asked else f"window has {rows} values, need 200"),
     )
 
 
+def _note(name: str, rows: int, reason: str | None) -> FeatureNote:
+    spread = {"q25": 1.0, "median": 2.0, "q75": 3.0}
+    return FeatureNote(
+        feature=name,
+        kind="numeric",
+        evaluated=reason is None,
+        reason=reason,
+        too_few=reason is not None and "need" in reason,
+        reference_missing_share=0.0,
+        current_missing_share=0.0 if rows else None,
+        reference_rows=300,
+        current_rows=rows,
+        summary={} if reason else {"reference": spread, "current": spread | {"median": 2.5}},
+    )
+
+
+def _checks(name: str, psi: float, rows: int, as_of: datetime) -> tuple[Check, ...]:
+    moved = psi >= 0.04
+    given: dict[str, Any] = {"feature": name, "rows": rows, "critical": 0.03}
+    since = as_of - timedelta(days=30) if moved else None
+    asked = Check(**given, code="psi", expected=0.0, observed=psi, limit=0.04, drifted=moved, since=since)
+    unasked = Check(**given | {"critical": None}, code="missing", expected=0.0, observed=0.0, limit=None, drifted=False)
+    return asked, unasked
+
+
 def a_cycle(
-    workspace: Workspace, as_of: datetime, *, status: str, summary: DriftSummary | None = None, note: str = "seen"
+    workspace: Workspace,
+    as_of: datetime,
+    *,
+    status: str,
+    summary: DriftSummary | None = None,
+    result: Mapping[str, Any] | None = None,
+    note: str = "seen",
+    summary_format: int = 2,
 ) -> None:
-    """Put a cycle on record, with its drift summary where there is one."""
-    path, files = None, {}
-    if summary is not None:
-        path = f"monitoring/reports/drift_reports/drift_summary_{as_of:%Y%m%d_%H%M%S}.json"
-        files = {path: write_atomically(workspace.root / path, canonical_json(summary.to_json()))}
+    """Put a cycle on record; where there is a summary, with its files and its look. `result`: see `a_result`."""
+    paths: dict[str, str | None] = {"summary": None, "metrics": None}
+    files, diagnosis = {}, None if result is None else result["diagnosis"]
+    folder = workspace.root / "monitoring"
+    for kind, content in (("summary", summary and summary.to_json()), ("metrics", result)):
+        if content is None:
+            continue
+        path = folder / f"{kind}_{as_of:%Y%m%d_%H%M%S}.json"
+        name = paths[kind] = path.relative_to(workspace.root).as_posix()
+        files[name] = write_atomically(path, canonical_json({**content, "schema_version": summary_format}))
     values = {
         "as_of": as_of,
         "clock": "replay",
@@ -111,13 +148,25 @@ def a_cycle(
         "dataset_drift_detected": None,
         "rows": summary.rows if summary else None,
         "champion": "1",
-        "summary_path": path,
-        "metrics_path": None,
+        "summary_path": paths["summary"],
+        "metrics_path": paths["metrics"],
         "report_path": None,
         "note": note,
     }
     with workspace.ledger.transaction(recorded_at=as_of) as writer:
+        if summary is not None and diagnosis is not None:
+            nothing = SignalDecision(triggers=(Trigger(reason="drift", holds=False, why="0 of 3"),), signal=None,
+                                     obstacle=None)  # fmt: skip
+            looked = _look_values(summary, diagnosis, nothing)
+            writer.record("look", as_of.isoformat(), looked, at=as_of, actor="mend")
         writer.record("cycle", as_of.isoformat(), values, at=as_of, actor="mend", files=files)
+
+
+def a_look(workspace: Workspace, as_of: datetime, summary: DriftSummary, **result: Any) -> None:
+    """A cycle whose notebook did its job; `result` as `look_builders.a_result` takes it."""
+    from look_builders import a_result
+
+    a_cycle(workspace, as_of, status=summary.state.value, summary=summary, result=a_result(summary, **result))
 
 
 def a_reference(workspace: Workspace) -> None:

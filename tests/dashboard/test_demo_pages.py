@@ -9,10 +9,13 @@ import pytest
 from builders import OFFICER
 from dashboard_builders import Open, texts
 
-from pipeline.frames import drift_frame
+from dashboard import findings
+from monitoring.estimated import CANNOT_SEE
+from pipeline.drift_frames import drift_checks_frame
+from pipeline.estimating import BOOKED_ONLY
 from pipeline.promotion.review import pending
-from pipeline.running.cycle import read_summary
 from pipeline.settings import load_settings
+from pipeline.watching import read_result, read_summary, units
 from pipeline.wiring import Workspace, open_workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
@@ -33,13 +36,15 @@ def test_the_overview_tells_champion_drift_and_what_waits(demo: Path, open_page:
     (waiting,) = pending(workspace, now=workspace.now())
     last = workspace.ledger.last_cycle()
     assert last is not None
-    summary = read_summary(workspace, last["summary_path"])
+    summary, result = read_summary(workspace, last["summary_path"]), read_result(workspace, last["metrics_path"])
     close(workspace)
     page = open_page("overview", demo)
     assert not page.exception
     said = texts(page)
     assert "**Version 1** is champion since **1 Jan 2004**" in said
-    assert f"has drifted: {summary.num_drifted_features} of 13 features" in said
+    assert findings.verdict(summary, result) in said
+    assert f"**{findings.to_do(result['diagnosis'])}.** {result['diagnosis']['reason']}" in said
+    assert f"What moved: {result['moved'][0]}" in said
     assert f"**Version {waiting.row['challenger']} waits for a signature.**" in said
     assert "Called bad (95 % interval)" in said
     assert f"trained version {waiting.row['challenger']}" in said
@@ -49,17 +54,33 @@ def test_the_drift_page_ranks_features_and_draws_any_of_them(demo: Path, open_pa
     workspace = look(demo)
     last = workspace.ledger.last_cycle()
     assert last is not None
-    frame = drift_frame(read_summary(workspace, last["summary_path"]))
+    summary = read_summary(workspace, last["summary_path"])
+    checks = drift_checks_frame(summary, units(workspace.settings))
+    features = workspace.settings.data.features
     close(workspace)
     page = open_page("drift", demo)
     assert not page.exception
-    assert page.selectbox(key="feature").options == frame["feature"].tolist()
-    moved = page.table[0].value["How it moved"].str.replace("\\", "").str.replace("\N{NO-BREAK SPACE}", " ")
-    assert moved.tolist() == frame["moved"].tolist()
+    ranked = [name for name in dict.fromkeys(checks["feature"]) if name in features]
+    assert page.selectbox(key="feature").options == ranked
+    seen = next(table.value for table in page.table if "Question" in table.value)["Seen"]
+    assert seen.str.replace("\\", "").str.replace("\N{NO-BREAK SPACE}", " ").tolist() == checks["seen"].tolist()
     for feature in ("loan_amount", "borrower_state"):
         page.selectbox(key="feature").select(feature).run()
         assert not page.exception
         assert any(text.value.startswith(f"{feature}: ") for text in page.text)
+
+
+def test_the_performance_page_waits_for_outcomes_and_says_what_estimates_cannot_see(
+    demo: Path, open_page: Open
+) -> None:
+    page = open_page("performance", demo)
+    assert not page.exception
+    said = texts(page)
+    assert CANNOT_SEE in said
+    assert BOOKED_ONLY in said
+    vintages = next(table.value for table in page.table if "Vintage" in table.value)
+    assert vintages["Vintage"].iloc[0] == "2004 Q1"
+    assert not vintages["AUC"].str.contains("nan").any()
 
 
 def test_a_past_dossier_says_why_it_was_refused(demo: Path, open_page: Open) -> None:

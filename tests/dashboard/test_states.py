@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from builders import AS_OF, a_dossier, a_settings_file, judged
-from dashboard_builders import PAGES, Open, a_cycle, a_reference, a_summary, config_of, texts
+from dashboard_builders import PAGES, Open, a_cycle, a_look, a_reference, a_summary, config_of, texts
 
 from monitoring.values import State
 from pipeline.wiring import Workspace
@@ -39,9 +39,10 @@ def test_every_page_says_whose_clock_it_is(name: str, workspace: Workspace, open
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        pytest.param(State.NO_DATA, "No data: nothing was scored", id="no data"),
-        pytest.param(State.TOO_FEW_ROWS, "Too few rows: 20 rows, 200 needed", id="too few rows"),
-        pytest.param(State.FAILED, "Could not be judged: for a reason", id="not judged"),
+        pytest.param(State.NO_DATA, "No data, nothing was scored", id="no data"),
+        pytest.param(State.TOO_FEW_ROWS, "20 rows in the window, need 200", id="too few rows"),
+        pytest.param(State.STALE, "Only old rows (500 rows)", id="stale"),
+        pytest.param(State.FAILED, "2 of 3 could not be judged", id="not judged"),
     ],
 )
 @pytest.mark.parametrize("name", ["overview", "drift"])
@@ -49,11 +50,15 @@ def test_a_window_that_was_not_judged_never_reads_as_no_drift(
     name: str, state: State, words: str, workspace: Workspace, open_page: Open
 ) -> None:
     a_reference(workspace)
-    a_cycle(workspace, LATER, status=state.value, summary=a_summary(state, as_of=LATER))
+    a_look(workspace, LATER, a_summary(state, as_of=LATER))
     page = open_page(name, config_of(workspace))
     assert not page.exception
-    assert words in texts(page)
-    assert "No drift" not in texts(page)
+    said = texts(page)
+    assert words in said
+    assert "That is not the same as no drift" in said
+    assert "**Do not retrain" in said
+    assert "No drift" not in said
+    assert "Nothing to do" not in said
 
 
 @pytest.mark.parametrize("name", ["overview", "drift"])
@@ -67,14 +72,18 @@ def test_a_cycle_whose_notebook_failed_says_that_nothing_is_known(
 
 
 @pytest.mark.parametrize(
-    ("state", "words"), [(State.OK, "No drift: 0 of 2 features"), (State.DRIFT, "has drifted: 2 of 2 features")]
+    ("state", "words"),
+    [
+        (State.OK, "No drift: none of 2 features is beyond its limit (500 rows). **Nothing to do.**"),
+        (State.DRIFT, "Drift: 2 of 2 features beyond their limit, and so is the score (500 rows). **Train a"),
+    ],
 )
 @pytest.mark.parametrize("name", ["overview", "drift"])
 def test_a_judged_window_says_its_verdict(
     name: str, state: State, words: str, workspace: Workspace, open_page: Open
 ) -> None:
     a_reference(workspace)
-    a_cycle(workspace, LATER, status=state.value, summary=a_summary(state, as_of=LATER))
+    a_look(workspace, LATER, a_summary(state, as_of=LATER))
     page = open_page(name, config_of(workspace))
     assert not page.exception
     assert words in texts(page)
@@ -96,12 +105,12 @@ def test_a_link_to_a_cycle_that_never_was_says_so(workspace: Workspace, open_pag
 @pytest.mark.parametrize("name", ["overview", "drift"])
 def test_a_summary_that_was_changed_is_not_shown(name: str, workspace: Workspace, open_page: Open) -> None:
     a_cycle(workspace, LATER, status="drift", summary=a_summary(State.DRIFT, as_of=LATER))
-    (path,) = (workspace.root / "monitoring/reports/drift_reports").iterdir()
+    (path,) = (workspace.root / "monitoring").glob("summary_*.json")
     path.write_text(path.read_text().replace("0.4", "0.2"))
     page = open_page(name, config_of(workspace))
     assert not page.exception
     assert "not the file that the ledger recorded" in texts(page)
-    assert "has drifted" not in texts(page)
+    assert "beyond their limit" not in texts(page)
 
 
 def test_a_broken_chain_is_named_on_the_ledger_page(workspace: Workspace, open_page: Open) -> None:

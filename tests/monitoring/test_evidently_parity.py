@@ -17,8 +17,10 @@ import pytest
 
 import monitoring.report_evidently as adapter
 from monitoring.drift import drift_summary
+from monitoring.prepared import prepare
 from monitoring.report_evidently import write_report
-from monitoring.values import DriftPolicy, DriftSummary, Kind, Window
+from monitoring.summary import DriftPolicy, DriftSummary
+from monitoring.values import Kind, Window
 
 ROOT = Path(__file__).parents[2]
 LOANS = ROOT / "data" / "sba_loans.csv.gz"
@@ -43,13 +45,11 @@ def evidently_imported() -> Iterator[None]:
 
 def judge(reference: pd.DataFrame, current: pd.DataFrame, kinds: dict[str, Kind], **policy: Any) -> DriftSummary:
     return drift_summary(
-        reference,
+        prepare(reference, kinds, sha256="ab" * 32, draws=200),  # scores have no tails: 200 draws are plenty
         current,
-        kinds,
         policy=DriftPolicy(**policy),
         window=WINDOW,
         as_of=WINDOW.end,
-        reference_sha256="ab" * 32,
     )
 
 
@@ -216,7 +216,7 @@ def test_tiny_windows_still_get_their_page(loans: pd.DataFrame, tmp_path: Path, 
 
 def test_evidently_is_not_imported_until_a_report_is_wanted() -> None:
     script = (
-        "import sys, monitoring.drift, monitoring.report_evidently, monitoring.proxy, monitoring.signals\n"
+        "import sys, monitoring.drift, monitoring.prepared, monitoring.report_evidently, monitoring.proxy, monitoring.signals\n"
         "assert 'evidently' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
