@@ -57,7 +57,8 @@ def names(flags: Sequence[Flags]) -> dict[str, str]:
     told = {}
     for detector in flags[0]:
         times = Counter(chain(*(each[detector] for each in flags)))
-        some = [name if len(flags) == 1 else f"{name} {count}" for name, count in times.most_common()]
+        ordered = sorted(times.items(), key=lambda item: (-item[1], item[0]))
+        some = [name if len(flags) == 1 else f"{name} {count}" for name, count in ordered]
         told[detector] = ", ".join(some) or "nothing"
     return told
 

@@ -102,34 +102,6 @@ def contributions(frame: pd.DataFrame) -> Figure:
     return alt.layer(zero, whiskers, points).properties(height=alt.Step(22))
 
 
-def drift_over_time(frame: pd.DataFrame, *, threshold: float) -> Figure:
-    """Other tools' share of drifted features per cycle, with their limit; a grey line where there is no verdict.
-
-    Columns `as_of, drift_share, status, rows`.
-    """
-    judged, others = frame[frame["drift_share"].notna()], frame[frame["drift_share"].isna()]
-    when = alt.X("as_of:T", title=None, axis=_MONTHS)
-    share = alt.Y(
-        "drift_share:Q",
-        title="beyond other tools' limit",
-        scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(format="%"),
-    )
-    about = [alt.Tooltip("as_of:T", format="%Y-%m-%d"), alt.Tooltip("status:N"), alt.Tooltip("rows:Q")]
-    limit = alt.Chart(pd.DataFrame({"limit": [threshold]})).mark_rule(strokeDash=[4, 3], color=BAD).encode(y="limit:Q")
-    unjudged = alt.Chart(others).mark_rule(color=QUIET, opacity=0.5).encode(x=when, tooltip=about)
-    base, names = alt.Chart(judged).encode(x=when, y=share), ["drift", "ok"]
-    line = base.mark_line(color=QUIET, interpolate="step-after")
-    points = base.mark_point(size=50, filled=True, opacity=1).encode(
-        color=alt.Color("status:N", scale=alt.Scale(domain=names, range=[BAD, GOOD]), title=None, legend=_TOP),
-        shape=alt.Shape(
-            "status:N", scale=alt.Scale(domain=names, range=["diamond", "circle"]), title=None, legend=_TOP
-        ),
-        tooltip=[*about, alt.Tooltip("drift_share:Q", format=".0%")],
-    )
-    return alt.layer(limit, unjudged, line, points).properties(height=240)
-
-
 def score_distribution(scores: pd.DataFrame) -> Figure:
     """How the champion scored the window. Columns `score, decision`."""
     shown = scores.assign(call=scores["decision"].map({1: "called bad", 0: "called good"}))

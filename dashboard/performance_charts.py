@@ -82,7 +82,9 @@ def calibration_by_band(frame: pd.DataFrame) -> Figure:
     shown = frame[frame["rows"] > 0].melt(
         id_vars=["band", "rows", "bad", "low", "high"], value_vars=_SIDES, var_name="side", value_name="share"
     )
-    base = alt.Chart(shown).encode(y=alt.Y("band:N", sort=None, title="score", axis=alt.Axis(labelLimit=150)))
+    base = alt.Chart(shown).encode(
+        y=alt.Y("band:N", sort=None, title="score", axis=alt.Axis(labelLimit=150, labelFlush=False))
+    )
     tooltip = ["band:N", "side:N", *_shares("share", "low", "high"), *_COUNTS[::3]]
     return _two_sides(base, tooltip, title="share gone bad").properties(height=alt.Step(26))
 

@@ -42,7 +42,7 @@ def vintages_table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def tests_table(frame: pd.DataFrame) -> pd.DataFrame:
+def record_table(frame: pd.DataFrame) -> pd.DataFrame:
     """Past estimates of one metric, oldest first. `outcome_frames.back_tests`' columns."""
     rows = []
     for row in frame.to_dict("records"):

@@ -135,7 +135,7 @@ def weighted_share(summary: DriftSummary, importance: Mapping[str, float]) -> fl
     """Share of the champion's importance that features with a check past its limit carry, in [0, 1]."""
     if not summary.judged or not importance:
         return None
-    return min(sum(importance.get(feature, 0.0) for feature in summary.drifted_features), 1.0)
+    return min(sum((importance.get(feature, 0.0) for feature in summary.drifted_features), 0.0), 1.0)
 
 
 def new_in_feed(summary: DriftSummary) -> tuple[Check, ...]:

@@ -15,7 +15,7 @@ from monitoring.distances import STAT_TEST, Numbers, jensen_shannon, sorted_wass
 from monitoring.prepared import PreparedFeature, PreparedReference
 from monitoring.psi import psi
 from monitoring.summary import DriftPolicy, DriftSummary, FeatureDrift, FeatureNote
-from monitoring.thresholds import FEWEST_VALUES, material_shares, share_limits
+from monitoring.thresholds import FEWEST_VALUES, material_psi, share_limits, surely_material
 from monitoring.values import State, Window, utc
 
 TOP_CATEGORIES = 5
@@ -152,10 +152,14 @@ def _moved_bins(reference: PreparedReference, samples: dict[str, Sample], level:
             "expected": 0.0,
             "observed": psi(item.counts, item.bins.count(sample.values)),
             "critical": critical,
-            "limit": max(critical, policy.material_psi),
+            "limit": max(critical, _material(item, sample.values.size, policy)),
         }
         asked.append((item.feature, "psi", values))
     return asked
+
+
+def _material(item: PreparedFeature, rows: int, policy: DriftPolicy) -> float:
+    return material_psi(policy.material_psi, bins=len(item.counts), rows=rows, reference_rows=int(item.counts.sum()))
 
 
 def _moved_shares(
@@ -201,7 +205,7 @@ def _share_limits(
         low, high = share_limits([each[2] for each in same], [each[3] for each in same], rows, level=level)
         by_size.update({each[:2]: (float(low[i]), float(high[i])) for i, each in enumerate(same)})
     for feature, code, seen, of, now, rows in questions:
-        chance, material = by_size[feature, code], material_shares(seen / of, psi=policy.material_psi)
+        chance, material = by_size[feature, code], surely_material(seen / of, rows=rows, psi=policy.material_psi)
         up = now / rows >= seen / of
         critical = chance[1] if up else chance[0]
         limit = max(critical, material[1]) if up else min(critical, material[0])

@@ -23,6 +23,9 @@ SIZES = (150, 200, 400, 800, 1600, 3200, 6400, 12_800, 51_200, 204_800)
 DRAWS = 40_000
 TAIL = 0.005  # of the draws, the largest, that the tail is fitted to: 200 of 40,000, so its mean is right to 7 %
 FEWEST_VALUES = SIZES[0]
+SURE = float(
+    stats.norm.isf(0.05)
+)  # one-sided 95 %: a change is called material when it is that surely more than the floor
 
 
 def look_level(*, false_alarms: float, per: timedelta, interval: timedelta) -> float:
@@ -170,6 +173,31 @@ def share_limits(
     return np.where(without > rows, -np.inf, (rows - without) / rows), np.where(high > 1, np.inf, high)
 
 
+def material_psi(floor: float, *, bins: int, rows: int, reference_rows: int) -> float:
+    """PSI beyond which a change is larger than `floor`, and not merely seems so: one-sided 95 %.
+
+    A change of exactly the floor reads as more than that half of the time, and the fewer rows the more.
+
+    Args:
+        floor: Largest PSI that does not matter, in nats, > 0.
+        bins: Of the partition, >= 2.
+        rows: Of the window, >= 1; `reference_rows` likewise.
+
+    Returns:
+        floor + (bins - 1) e + 1.645 · 2 √(floor e) with e = 1 / rows + 1 / reference_rows: mean and standard error of
+        an observed PSI near the floor, by the delta method. (A PSI is
+        skewed: at 500 rows 7.5 % are beyond it, not 5.)
+
+    Source:
+        Yurdakul (2018), "Statistical properties of the population stability index", for mean and variance.
+
+    >>> [round(material_psi(0.04, bins=10, rows=rows, reference_rows=30_000), 3) for rows in (500, 2_000, 1_000_000)]
+    [0.088, 0.06, 0.044]
+    """
+    e = 1 / rows + 1 / reference_rows
+    return floor + (bins - 1) * e + SURE * 2 * float(np.sqrt(floor * e))
+
+
 def material_shares(share: float, *, psi: float) -> tuple[float, float]:
     """Shares at which a change from `share` is as far as a PSI of `psi`: below the first, above the second.
 
@@ -188,3 +216,15 @@ def material_shares(share: float, *, psi: float) -> tuple[float, float]:
     low = float(np.sin(angle - half) ** 2) if angle > half else -np.inf
     high = float(np.sin(angle + half) ** 2) if angle + half < np.pi / 2 else np.inf
     return low, high
+
+
+def surely_material(share: float, *, rows: int, psi: float) -> tuple[float, float]:
+    """Shares of a window that are past `material_shares`, and not merely seem so: one-sided 95 % on either side.
+
+    >>> [round(limit * 2000) for limit in surely_material(0.2, rows=2000, psi=0.04)]  # 253 and 571 rows are material
+    [228, 605]
+    """
+    low, high = material_shares(share, psi=psi)
+    fewest = stats.binom.ppf(0.05, rows, low) - 1 if low >= 0 else -np.inf
+    most = stats.binom.isf(0.05, rows, high) + 1 if high <= 1 else np.inf
+    return (float(fewest) / rows if fewest >= 0 else -np.inf), (float(most) / rows if most <= rows else np.inf)

@@ -76,7 +76,7 @@ def _numeric(summary: Mapping[str, Any], unit: str) -> str:
     named = f" {unit}" if unit and not unit.startswith("share") else ""
     if before["median"] != now["median"]:
         up = now["median"] > before["median"]
-        by = f" {abs(now['median'] / before['median'] - 1):.0%}".replace("%", " %") if before["median"] else ""
+        by = f" {abs(now['median'] / before['median'] - 1):.0%}".replace("%", " %") if before["median"] else " from 0"
         return f"median {'up' if up else 'down'}{by} to {_number(now['median'])}{named}"
     halves = (f"{_number(side['q25'])} to {_number(side['q75'])}" for side in (before, now))
     was, is_now = halves
@@ -95,7 +95,7 @@ def _categorical(summary: Mapping[str, Any]) -> str:
 def _weight(moved: Contribution | None) -> str:
     if moved is None or moved.importance_share is None or moved.change is None:
         return ""
-    points = f"{moved.change * 100:+.1f} points"
+    points = f"{round(moved.change * 100, 1) + 0.0:+.1f} points"  # adding a zero turns -0.0 into 0.0
     return f"; carries {_percent(moved.importance_share)} of the score, moves its mean by {points}"
 
 

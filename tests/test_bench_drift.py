@@ -247,7 +247,9 @@ def test_the_quick_table_has_every_line_and_shows_what_has_to_hold(tmp_path):
         "5 planted": 4,
         "6 speed": 3,
     }
-    judged = [row for row in rows if row["target"] and row["part"] != "6 speed"]
+    judged = [
+        row for row in rows if row["target"] and (row["part"], row["rows"]) != ("4 control", "2,000")
+    ]  # see there
     assert [row["case"] for row in judged if row["target"].endswith("MISSED")] == []
     for row in rows:
         if row["part"] in ("1 no drift", "2 false days") and "%" in row[MEND]:

@@ -52,7 +52,7 @@ def alerts_table(alerts: list[Alert]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Alert": [f"{alert.number} ({alert.severity.value})" for alert in alerts],
-            "What was wrong when it was last told": [words.plain(_shortened(alert)) for alert in alerts],
+            "What was wrong": [words.plain(_shortened(alert)) for alert in alerts],
             "Open since": [words.day(alert.opened_at) for alert in alerts],
             "Looked after": [words.plain(findings.alert_line(alert)) for alert in alerts],
         }
@@ -60,7 +60,8 @@ def alerts_table(alerts: list[Alert]) -> pd.DataFrame:
 
 
 def _shortened(alert: Alert) -> str:
-    return textwrap.shorten(f"{alert.code}, {alert.subject}: {alert.text}", 200, placeholder=" …")
+    about = "" if alert.text.startswith(alert.subject) else f", {alert.subject}"  # most sentences name it themselves
+    return textwrap.shorten(f"{alert.code}{about}: {alert.text}", 200, placeholder=" …")
 
 
 def proxy_table(result: dict[str, Any]) -> pd.DataFrame:
@@ -114,7 +115,7 @@ if alerts:
         facts(alerts_table(alerts[:MOST_ALERTS]))
         left = f"{len(alerts) - MOST_ALERTS} more are not listed here. " if len(alerts) > MOST_ALERTS else ""
         st.caption(
-            f"{left}Numbers are those of the day an alert opened, got worse or was repeated; those above are of now. "
+            f"{left}Told as on the day an alert opened, got worse or was repeated; what stands above is of now. "
             "`mend alerts` lists all; `mend alerts own`, `snooze` and `judge` answer one."
         )
 

@@ -96,7 +96,7 @@ def show_estimates(estimated: dict[str, Any]) -> None:
     drawn = performance_charts.estimate_and_realised(tests, metric=metric)
     chart(drawn, alt=f"{track.name(metric)}: {len(own)} past estimates, {missed} of {checked} missed.")
     with st.expander("Past estimates in numbers", icon=":material/table:"):
-        facts(track.tests_table(own))
+        facts(track.record_table(own))
 
 
 st.title("Performance")

@@ -60,14 +60,22 @@ def texts(page: AppTest) -> str:
 
 
 def a_summary(
-    state: State, *, as_of: datetime = AS_OF, names: Sequence[str] = FEATURES, failed: Sequence[str] | None = None
+    state: State,
+    *,
+    as_of: datetime = AS_OF,
+    names: Sequence[str] = FEATURES,
+    failed: Sequence[str] | None = None,
+    calm: Sequence[str] = (),
 ) -> DriftSummary:
-    """A window of some features and the score in this state; in FAILED, all of them are broken unless `failed` says."""
+    """A window of some features and the score in this state; in FAILED, all of them are broken unless `failed` says.
+
+    In DRIFT everything is beyond its limit but what is `calm`, and that is still beyond other tools' limits.
+    """
     rows = {State.NO_DATA: 0, State.TOO_FEW_ROWS: 20}.get(state, 500)
     broken = list(names) if failed is None and (state is State.FAILED or rows < 200) else list(failed or ())
     judged = [name for name in names if name not in broken]
     asked = [*judged, SCORE] if rows >= 200 else []
-    drifted = {State.DRIFT: asked}.get(state, [])
+    drifted = [name for name in asked if name not in calm] if state is State.DRIFT else []
     score = 0.4 if drifted else 0.01
     left = f"{len(broken)} of {len(names) + 1} could not be judged" if broken else None
     reasons = {State.NO_DATA: "no rows in the window", State.TOO_FEW_ROWS: f"{rows} rows in the window, need 200",
@@ -90,7 +98,7 @@ def a_summary(
         ),
         notes=tuple(_note(name, rows, None if name in judged else "not numbers") for name in names),
         excluded_features=tuple(broken),
-        checks=tuple(check for name in asked for check in _checks(name, score, rows, as_of)),
+        checks=tuple(check for name in asked for check in _checks(name, 0.4 if name in drifted else 0.01, rows, as_of)),
         score_note=_note(SCORE, rows, None if asked else f"window has {rows} values, need 200"),
     )
 

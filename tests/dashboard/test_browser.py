@@ -29,7 +29,7 @@ FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 ]
-CHARTS = {"": 1, "drift": 4, "performance": 4, "review": 7, "runs": 0, "ledger": 1}
+CHARTS = {"": 1, "drift": 4, "performance": 5, "review": 7, "runs": 0, "ledger": 1}
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def test_past_estimates_stand_beside_what_came_true_oldest_first() -> None:
     assert not own["trusted"].any()
     checks = [check for test in reversed(estimated.back_tests) for check in test.checks]
     assert own["realised"].tolist() == [check.realised for check in checks if check.estimate.metric == "auc"]
-    assert track.tests_table(own)["Missed"].tolist() == ["✗ missed"] * 3
+    assert track.record_table(own)["Missed"].tolist() == ["✗ missed"] * 3
     json.dumps(performance_charts.estimate_and_realised(frame, metric="auc").to_dict(), allow_nan=False)
     assert outcome_frames.back_tests(through_json(some_estimates(tests=0).to_json())).empty
 

@@ -134,8 +134,9 @@ def test_the_drift_page_shows_every_part_of_a_look(workspace: Workspace, open_pa
 
 def test_other_tools_scores_never_stand_as_the_verdict(workspace: Workspace, open_page: Open) -> None:
     a_reference(workspace)
-    a_look(workspace, LATER, a_summary(State.DRIFT, as_of=LATER))
+    a_look(workspace, LATER, a_summary(State.DRIFT, as_of=LATER, calm=["low_doc"]))
     page = open_page("drift", config_of(workspace))
+    assert "Drift: 1 of 2 features beyond their limit" in texts(page)
     assert any("not Mend's verdict" in each.label for each in page.expander)
     before = page.markdown[: next(i for i, each in enumerate(page.markdown) if "Segments" in each.value)]
     assert not any("100 %" in each.value or "of features" in each.value for each in before)
@@ -224,7 +225,7 @@ def test_runs_list_cycles_by_our_checks(workspace: Workspace, open_page: Open) -
 @pytest.mark.parametrize(
     ("state", "value", "why"),
     [
-        (State.DRIFT, "2 of 2", "**2 of 2 features** were beyond their limit, most of all **loan_amount**: median up"),
+        (State.DRIFT, "1 of 2", "**1 of 2 features** were beyond their limit, most of all **loan_amount**: median up"),
         (State.OK, "0 of 2", ""),
         (State.STALE, "–", ""),
     ],
@@ -232,7 +233,7 @@ def test_runs_list_cycles_by_our_checks(workspace: Workspace, open_page: Open) -
 def test_the_review_page_counts_features_by_our_limits(
     state: State, value: str, why: str, workspace: Workspace, open_page: Open
 ) -> None:
-    a_look(workspace, LATER, a_summary(state, as_of=LATER))
+    a_look(workspace, LATER, a_summary(state, as_of=LATER, calm=["low_doc"]))
     judged(workspace, a_dossier(as_of=LATER))
     page = open_page("review", config_of(workspace))
     assert not page.exception

@@ -44,6 +44,11 @@ def test_every_cycle_has_a_look_that_agrees_with_its_files(workspace):
         assert len(result["moved"]) == len({check.feature for check in summary.drifted})
 
 
+def test_the_record_of_calm_looks_verifies_as_well(demo, workspace):
+    assert any(row["weighted_share"] == 0 for row in workspace.ledger.acts("look"))
+    assert ": verified" in mend("ledger", "verify", config=demo).stdout
+
+
 def test_a_look_says_since_when_and_keeps_saying_so_while_it_lasts(workspace):
     since = {}
     for cycle in workspace.ledger.acts("cycle"):

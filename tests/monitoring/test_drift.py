@@ -18,7 +18,15 @@ from monitoring.checks import Check
 from monitoring.drift import drift_summary
 from monitoring.prepared import PreparedReference, prepare
 from monitoring.summary import DriftPolicy, DriftSummary, FeatureNote
-from monitoring.thresholds import FEWEST_VALUES, SIZES, NullTail, material_shares, share_limits
+from monitoring.thresholds import (
+    FEWEST_VALUES,
+    SIZES,
+    NullTail,
+    material_psi,
+    material_shares,
+    share_limits,
+    surely_material,
+)
 from monitoring.values import Kind, State, Window
 
 WINDOW = Window(start=datetime(2006, 1, 2, tzinfo=UTC), end=datetime(2006, 7, 1, tzinfo=UTC))
@@ -174,16 +182,18 @@ def test_limit_is_where_chance_ends_in_a_small_window_and_what_is_material_in_a_
     assert few.critical is not None
     assert many.critical is not None
     assert few.limit == few.critical > 0.04 > many.critical
-    assert many.limit == 0.04
-    stricter = judge(a_frame(20_000), policy=DriftPolicy(material_psi=0.1))
-    assert check_on(stricter, "income", "psi").limit == 0.1
+    assert many.limit == material_psi(0.04, bins=10, rows=20_000, reference_rows=3000) > 0.04
+    stricter = check_on(judge(a_frame(20_000), policy=DriftPolicy(material_psi=0.1)), "income", "psi")
+    assert stricter.limit == material_psi(0.1, bins=10, rows=20_000, reference_rows=3000) > 0.1
 
 
 def test_share_has_its_limit_where_chance_ends_or_where_it_becomes_material() -> None:
     few, many = (check_on(judge(a_frame(rows)), "income", "missing") for rows in (200, 20_000))
     assert few.limit == few.critical
     assert many.critical is not None
-    assert many.limit == material_shares(0.0, psi=0.04)[1] > many.critical
+    assert (
+        many.limit == surely_material(0.0, rows=20_000, psi=0.04)[1] > material_shares(0.0, psi=0.04)[1] > many.critical
+    )
 
 
 def test_shares_of_a_thinner_feature_are_held_to_its_own_number_of_values() -> None:

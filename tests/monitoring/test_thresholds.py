@@ -18,9 +18,11 @@ from monitoring.thresholds import (
     TAIL,
     NullTail,
     look_level,
+    material_psi,
     material_shares,
     null_tail,
     share_limits,
+    surely_material,
 )
 
 PARTITIONS = {
@@ -296,3 +298,31 @@ def test_share_next_to_an_end_has_no_material_change_towards_it(share: float, no
     limits = material_shares(share, psi=0.04)
     assert limits[nowhere] == (-np.inf, np.inf)[nowhere]
     assert np.isfinite(limits[1 - nowhere])
+
+
+@pytest.mark.parametrize("rows", [500, 2_000, 20_000])
+def test_a_change_of_exactly_the_floor_is_called_material_in_one_window_of_twenty(rows: int) -> None:
+    """A normal feature that moves by a fifth of its standard deviation, seen through ten bins of equal weight."""
+    edges = stats.norm.ppf(np.arange(1, 10) / 10)
+    moved = np.diff(np.concatenate([[0], stats.norm.cdf(edges - 0.2), [1]]))
+    before = np.full(10, 1_000_000)
+    floor = psi_rows(before, (moved * 1e9).astype(np.int64)[None])[0]
+    limit = material_psi(floor, bins=10, rows=rows, reference_rows=10_000_000)
+    seen = psi_rows(before, np.random.default_rng(3).multinomial(rows, moved, size=20_000))
+    assert 0.03 <= (seen >= limit).mean() <= 0.08  # skewed where rows are few: 7.5 % at 500
+
+
+def test_a_share_at_the_floor_is_called_material_in_at_most_one_window_of_twenty() -> None:
+    for share in (0.0, 0.05, 0.2, 0.6):
+        for rows in (300, 2_000):
+            low, high = surely_material(share, rows=rows, psi=0.04)
+            at_low, at_high = material_shares(share, psi=0.04)
+            assert stats.binom.sf(np.ceil(high * rows - 1e-9) - 1, rows, at_high) <= 0.05
+            if np.isfinite(low):
+                assert stats.binom.cdf(np.floor(low * rows + 1e-9), rows, at_low) <= 0.05
+                assert low < at_low < share < at_high < high
+
+
+def test_nothing_is_surely_material_where_no_window_of_so_few_rows_could_show_it() -> None:
+    assert surely_material(0.0, rows=2_000, psi=0.04)[0] == -np.inf
+    assert surely_material(1.0, rows=2_000, psi=0.04)[1] == np.inf
