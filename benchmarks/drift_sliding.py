@@ -1,8 +1,8 @@
 """Mend's verdict at very many looks at one stream: the same limits and counts, by differences of running sums.
 
-`psi_rows`, `NullTail.critical`, `share_limits` and `material_shares` are Mend's own; what is repeated here is only
-which counts go into them. The tests, and the benchmark itself at a sample of looks, hold the verdicts equal to
-`drift_summary`'s.
+`psi_rows`, `NullTail.critical`, `material_psi`, `share_limits` and `surely_material` are Mend's own; what is repeated
+here is only which counts go into them. The tests, and the benchmark itself at a sample of looks, hold the verdicts
+equal to `drift_summary`'s.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from monitoring.columns import categories, numbers
 from monitoring.prepared import PreparedFeature, PreparedReference
 from monitoring.psi import psi_rows
 from monitoring.summary import DriftPolicy
-from monitoring.thresholds import FEWEST_VALUES, material_shares, share_limits
+from monitoring.thresholds import FEWEST_VALUES, material_psi, share_limits, surely_material
 
 Flags = NDArray[np.bool_]
 Counts = NDArray[np.int64]
@@ -36,7 +36,7 @@ class Sliding:
     def __init__(self, reference: PreparedReference, policy: DriftPolicy) -> None:
         self.reference, self.policy = reference, policy
         self.level = policy.look_level / max(reference.questions, 1)
-        self._critical = cache(self._critical_psi)
+        self._limit = cache(self._psi_limit)
         self._range = cache(self._share_range)
 
     def alarms(
@@ -79,13 +79,16 @@ class Sliding:
             place[there] = item.bins.place(values[there])
             counts = np.column_stack([counted(place == number) for number in range(item.bins.size)])
             sizes, which = np.unique(np.maximum(present, FEWEST_VALUES), return_inverse=True)
-            critical = np.array([self._critical(item.feature, int(size)) for size in sizes])[which]
-            past |= judged & (psi_rows(item.counts, counts) >= np.maximum(critical, self.policy.material_psi))
+            limits = np.array([self._limit(item.feature, int(size)) for size in sizes])[which]
+            past |= judged & (psi_rows(item.counts, counts) >= limits)
         return past
 
-    def _critical_psi(self, feature: str, rows: int) -> float:
+    def _psi_limit(self, feature: str, rows: int) -> float:
         tail = self.reference.tails[feature]
-        return tail.critical(rows, self.level)
+        item = next(item for item in self.reference.every if item.feature == feature)
+        floor, bins = self.policy.material_psi, len(item.counts)
+        material = material_psi(floor, bins=bins, rows=rows, reference_rows=tail.reference_rows)
+        return max(tail.critical(rows, self.level), material)
 
     def _beyond(self, known: tuple[int, int], now: Counts, of: Counts) -> Flags:
         """Shares past their limit, on the side that they are on; with no rows there is no question."""
@@ -97,5 +100,5 @@ class Sliding:
 
     def _share_range(self, seen: int, of: int, rows: int) -> tuple[float, float]:
         low, high = share_limits([seen], [of], rows, level=self.level)
-        floor = material_shares(seen / of, psi=self.policy.material_psi)
+        floor = surely_material(seen / of, rows=rows, psi=self.policy.material_psi)
         return min(float(low[0]), floor[0]), max(float(high[0]), floor[1])
