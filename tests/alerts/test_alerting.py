@@ -146,6 +146,12 @@ def test_many_alerts_are_a_message_that_can_be_read(inbox, open_watched):
     assert len(inbox.got) == 1
 
 
+def test_history_lived_through_again_is_recorded_and_wakes_nobody(inbox, open_watched):
+    workspace = open_watched(inbox.url())
+    run(workspace, a_condition(), silent=True)
+    assert (len(inbox.bodies()), len(workspace.ledger.acts("alert"))) == (0, 1)
+
+
 def test_nothing_wrong_writes_nothing_and_what_lasts_is_written_once(inbox, open_watched):
     workspace = open_watched(inbox.url())
     run(workspace)
