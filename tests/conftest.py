@@ -32,12 +32,17 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
             settings = a_settings_file(folder)
             mend("init", config=settings)
             mend("replay", "--step", "90d", config=settings)
+            shutil.rmtree(folder.with_name("demo_unopened"), ignore_errors=True)
+            shutil.copytree(folder, folder.with_name("demo_unopened"))
             (folder / "made").touch()
     return folder / "mend.toml"
 
 
 @pytest.fixture
 def demo_copy(demo: Path, tmp_path: Path) -> Path:
-    """Settings file of the demo's copy, to be changed at will. Its registry still names the original's model files."""
-    shutil.copytree(demo.parent, tmp_path / "demo")
+    """Settings file of the demo's copy, to be changed at will. Its registry still names the original's model files.
+
+    Taken from a copy that nobody opens: a test that only reads the demo makes SQLite's -wal files come and go.
+    """
+    shutil.copytree(demo.parent.with_name("demo_unopened"), tmp_path / "demo")
     return tmp_path / "demo" / "mend.toml"
