@@ -9,14 +9,17 @@ from threading import Thread
 
 import streamlit as st
 
-from dashboard import loaders, verdicts, words
+from dashboard import loaders, sign_in, verdicts, words
 from dashboard.components import labels
 from dashboard.concerns import concerns
-from pipeline.errors import MendError
+from pipeline.clock import wall_clock
+from pipeline.errors import MendError, RefusedError
 from pipeline.gate.dossier import Dossier
 from pipeline.promotion.decide import Verdict, decide
+from pipeline.promotion.person import require_authority
 from pipeline.promotion.review import Reviewed
 from pipeline.promotion.state import Standing
+from pipeline.settings import Settings
 
 DECIDING, ANSWER = "deciding", "answer"  # session state: (digest, verdict); (digest, outcome, line)
 VERBS: dict[Verdict, str] = {"approved": "Approve", "rejected": "Reject"}
@@ -86,13 +89,17 @@ def form(dossier: Dossier, digest: str, verdict: Verdict) -> None:
         )
     st.caption("You sign this digest: the SHA-256 of the evidence on this page.")
     st.code(digest, language=None, wrap_lines=True)
-    approvers = loaders.workspace().settings.approval.approvers
-    if not approvers:
+    settings = loaders.workspace().settings
+    approvers, local = settings.approval.approvers, settings.identity.mode == "local"
+    if local and not approvers:
         st.error("Nobody is on the list: add names to `approval.approvers` in the settings.")
         return
+    if not local:
+        show_decider(settings)
     with st.form("decision", border=False):
-        st.selectbox("Who decides", approvers, index=None, key="actor", placeholder="Choose your name")
-        st.caption("Local, unverified: this page takes your word for who you are.")
+        if local:
+            st.selectbox("Who decides", approvers, index=None, key="actor", placeholder="Choose your name")
+            st.caption("Local, unverified: this page takes your word for who you are.")
         st.text_area("Reason (goes on record)", key="reason", max_chars=2000)
         st.form_submit_button(
             VERBS[verdict],
@@ -104,20 +111,32 @@ def form(dossier: Dossier, digest: str, verdict: Verdict) -> None:
     show_answer(digest)
 
 
+def show_decider(settings: Settings) -> None:
+    """Who is about to decide, known by the sign-in and by nothing they could type; and whether they may."""
+    try:
+        someone = sign_in.person(settings)
+        st.text(f"You decide as {someone.name or someone.subject}, on record as:")
+        st.code(someone.actor, language=None, wrap_lines=True)
+        require_authority(someone, settings.approval, settings.identity, wall=wall_clock())
+    except RefusedError as refusal:
+        st.warning(f"You cannot decide: {words.plain(refusal)}. A try is refused, and goes on record.")
+
+
 def submit(digest: str, verdict: Verdict) -> None:
     """Decide. Reads the form, then makes one call, which is one transaction; nothing of Streamlit's runs meanwhile."""
-    actor, reason = st.session_state["actor"] or "", st.session_state["reason"]
-    outcome, line = decided(digest, verdict, actor=actor, reason=reason)
+    claimed, reason = st.session_state.get("actor") or "", st.session_state["reason"]
+    outcome, line = decided(digest, verdict, claimed=claimed, reason=reason)
     st.session_state[ANSWER] = (digest, outcome, line)
     if outcome == "done":
         st.session_state.pop(DECIDING, None)  # a second click finds it gone
 
 
-def decided(digest: str, verdict: Verdict, *, actor: str, reason: str) -> tuple[str, str]:
-    """Make the decision and say what became of it: `done` or `refused`, and one line."""
+def decided(digest: str, verdict: Verdict, *, claimed: str, reason: str) -> tuple[str, str]:
+    """Make the decision and say what became of it: `done` or `refused`, and one line. Who decides is read anew."""
     try:
         workspace = loaders.workspace()
-        made = decide(workspace, digest, verdict, actor=actor, reason=reason, now=workspace.now())
+        person = sign_in.person(workspace.settings, claimed=claimed)
+        made = decide(workspace, digest, verdict, person=person, reason=reason, now=workspace.now())
     except MendError as refusal:
         return "refused", str(refusal)
     if verdict == "approved":

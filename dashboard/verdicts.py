@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -120,3 +121,19 @@ def standing_story(standing: Standing, dossier: Dossier, champion: str) -> str:
         Standing.STALE: f"Judged against version {dossier.champion}; the champion is now version {champion}.",
         Standing.SUPERSEDED: f"Version {version} was judged again later; only the newest dossier can be signed.",
     }[standing]
+
+
+def signed_as(signature: Mapping[str, Any] | None) -> str:
+    """How the person who signed was known, and whether four eyes looked.
+
+    >>> signed_as({"method": "local", "os_user": "ann", "verified": False, "four_eyes": "asked for", "own_work": False})
+    'Known by: local, unverified (operating system user ann). Four eyes: asked for.'
+    """
+    if signature is None:
+        return "Signed before signatures were on record."
+    how = {"oidc": f"sign-in at {signature.get('issuer')}", "proxy": "the proxy", "token": "a token"}
+    local = f"local, unverified (operating system user {signature.get('os_user') or 'unknown'})"
+    name = f" as {signature['name']}" if signature.get("name") else ""
+    own = " The signer had asked for this training." if signature["own_work"] else ""
+    known = how.get(signature["method"], local)
+    return f"Known by: {known}{name}. Four eyes: {signature['four_eyes']}.{own}"

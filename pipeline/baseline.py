@@ -23,10 +23,11 @@ from pipeline.artefacts import canonical_json, sha256_file, write_atomically
 from pipeline.clock import wall_clock
 from pipeline.errors import IntegrityError
 from pipeline.reference import FOLDER
+from pipeline.stores.ledger import Entry
 from pipeline.traffic.portfolio import between
 from pipeline.wiring import Workspace
 
-KIND = "baseline"  # in the ledger, keyed by the champion's version
+KIND = "baseline"  # in the ledger, once for each champion and reference: an erasure freezes the reference anew
 AVERAGED_ROWS = (
     1000  # of the reference, per answer asked of the champion: a mean score is then right to a percentage point
 )
@@ -97,7 +98,7 @@ def record_baseline(workspace: Workspace, *, at: datetime, actor: str, say: Call
     }
     body = {"version": champion, "reference_sha256": workspace.reference_sha256, "rows": len(made.rows)}
     with workspace.ledger.transaction(recorded_at=wall_clock()) as writer:
-        writer.record(KIND, champion, body, at=at, actor=actor, files=files)
+        writer.record(KIND, f"{champion} {workspace.reference_sha256[:12]}", body, at=at, actor=actor, files=files)
     say(f"limits for version {champion} got ready: {made.prepared.questions} questions a look")
 
 
@@ -142,18 +143,22 @@ def _prepared(
 
 def _known_tails(workspace: Workspace) -> dict[str, NullTail]:
     """Those of an earlier champion's baseline: features do not depend on the champion, only the score does."""
-    entries = workspace.ledger.entries(kind=KIND, limit=1)
+    entries = _entries(workspace)
     if not entries:
         return {}
-    content = json.loads(_checked(workspace, _about(entries[-1].key), entries[-1].files))
-    if content["reference_sha256"] != workspace.reference_sha256:
-        return {}
+    content = json.loads(_checked(workspace, _about(entries[-1].body["version"]), entries[-1].files))
     return {name: NullTail.from_json(tail) for name, tail in content["tails"].items() if name != "score"}
 
 
 def _recorded(workspace: Workspace, version: str) -> dict[str, str] | None:
-    found = [entry.files for entry in workspace.ledger.entries(kind=KIND) if entry.key == version]
+    found = [entry.files for entry in _entries(workspace) if entry.body["version"] == version]
     return found[-1] if found else None
+
+
+def _entries(workspace: Workspace) -> list[Entry]:
+    """Baselines over today's reference, oldest first."""
+    found = workspace.ledger.entries(kind=KIND)
+    return [entry for entry in found if entry.body["reference_sha256"] == workspace.reference_sha256]
 
 
 def _checked(workspace: Workspace, name: str, files: Mapping[str, Any]) -> bytes:

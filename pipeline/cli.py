@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,13 +16,17 @@ from rich.markup import escape
 
 from pipeline.cli_alerts import alerts_app
 from pipeline.cli_ask import ask_app
+from pipeline.cli_identity import token_app
+from pipeline.cli_keeping import keeping_app
+from pipeline.cli_rollback import rollback_app
 from pipeline.cli_scenarios import scenario_app
+from pipeline.cli_signing import signing_app
 from pipeline.cli_simulate import simulate_app
-from pipeline.cli_terminal import As, AsOf, Digest, Reason, argument, err, out, progress, steps_over, waiting
-from pipeline.errors import InputError, MendError
+from pipeline.cli_terminal import As, AsOf, Digest, Reason, TokenFile, argument, err, out, progress, steps_over, waiting
+from pipeline.errors import InputError, MendError, RegistryError
 from pipeline.settings import CONFIG_VARIABLE, load_settings
 from pipeline.settings_types import parse_day, parse_duration
-from pipeline.wiring import NOTEBOOKS, open_workspace
+from pipeline.wiring import NOTEBOOKS, Workspace, open_workspace
 
 app = typer.Typer(
     help="Mend keeps a credit-risk model healthy: it watches, retrains, judges, and stops in front of a person.",
@@ -29,8 +34,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (ask_app, simulate_app, scenario_app, alerts_app):
+for commands in (ask_app, simulate_app, scenario_app, alerts_app, rollback_app, keeping_app):
     app.add_typer(commands)  # without a name: they stand beside ours
+app.add_typer(token_app, name="token")
+app.add_typer(signing_app, name="signing")
 
 
 @app.callback()
@@ -93,7 +100,8 @@ def replay(
                 f"as of {item.row['as_of']:%Y-%m-%d}. Look and decide:"
             )
             out.print(f"  mend review {item.digest[:12]}")
-            out.print(f"  mend approve {item.digest[:12]} --as NAME --reason WHY")
+            known_by = "--as NAME" if settings.identity.mode == "local" else "--token-file FILE"
+            out.print(f"  mend approve {item.digest[:12]} {known_by} --reason WHY")
     else:
         out.print(f"replayed to {workspace.now():%Y-%m-%d}; nothing waits for a person")
 
@@ -137,28 +145,32 @@ def train(
     as_: As = "",
     reason: Reason = "",
     as_of: AsOf = "",
+    token_file: TokenFile = "",
 ) -> None:
     """Ask for a challenger now: train one and put it through the gates."""
+    from pipeline.identity.at_terminal import person_at_terminal
     from pipeline.running.request import request_challenger
 
-    workspace = open_workspace(load_settings())
+    settings = load_settings()
+    person = person_at_terminal(settings, as_, token_file)
+    workspace = open_workspace(settings)
     workspace.require_champion()
     moment = argument("--as-of", parse_day, as_of) if as_of else workspace.now()
     with workspace.alone(), steps_over(workspace) as steps, waiting("training and judging"):
-        row = request_challenger(steps, moment, actor=as_, reason=reason)
+        row = request_challenger(steps, moment, person=person, reason=reason)
     out.print(f"version {row['challenger']}: {row['status']}, dossier {row['digest'][:12]}")
 
 
 @app.command()
-def approve(digest: Digest, as_: As = "", reason: Reason = "") -> None:
+def approve(digest: Digest, as_: As = "", reason: Reason = "", token_file: TokenFile = "") -> None:
     """Sign a dossier: its challenger becomes the champion."""
-    _decide(digest, "approved", as_, reason)
+    _decide(digest, "approved", as_, reason, token_file)
 
 
 @app.command()
-def reject(digest: Digest, as_: As = "", reason: Reason = "") -> None:
+def reject(digest: Digest, as_: As = "", reason: Reason = "", token_file: TokenFile = "") -> None:
     """Refuse a dossier for good."""
-    _decide(digest, "rejected", as_, reason)
+    _decide(digest, "rejected", as_, reason, token_file)
 
 
 @app.command()
@@ -173,35 +185,53 @@ def reconcile() -> None:
 
 @app.command()
 def dashboard(
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
+    address: Annotated[
+        str, typer.Option(help="Address to listen on; with identity.mode local, only this machine's.")
+    ] = "127.0.0.1",
 ) -> None:
-    """Open the review desk in a browser, on this machine only."""
+    """Open the review desk in a browser."""
+    from pipeline.identity.desk import require_fit_desk, streamlit_options
+
     settings = load_settings()
+    require_fit_desk(settings, address=address)
     open_workspace(settings).require_champion()
     os.environ[CONFIG_VARIABLE] = str(settings.source)
     script = NOTEBOOKS.parent / "dashboard" / "app.py"
     os.chdir(script.parent)  # where .streamlit/config.toml is
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
+    options = ["--server.port", str(port), *streamlit_options(settings, address=address)]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), *options]
     os.execv(command[0], command)  # noqa: S606  our own interpreter and our own script
 
 
-def _decide(digest: str, verdict: Any, actor: str, reason: str) -> None:
+def _decide(digest: str, verdict: Any, as_: str, reason: str, token_file: str) -> None:
+    from pipeline.identity.at_terminal import person_at_terminal
     from pipeline.promotion.decide import decide
-    from pipeline.promotion.reconcile import reconcile as follow
     from pipeline.promotion.review import find_digest
 
-    workspace = open_workspace(load_settings())
+    settings = load_settings()
+    person = person_at_terminal(settings, as_, token_file)
+    workspace = open_workspace(settings)
     workspace.require_champion()
     now = workspace.now()
-    decision = decide(workspace, find_digest(workspace, digest), verdict, actor=actor, reason=reason, now=now)
+    decision = decide(workspace, find_digest(workspace, digest), verdict, person=person, reason=reason, now=now)
     champion = workspace.require_champion()
-    out.print(
-        f"{decision['verdict']} by {decision['actor']} as of {decision['at']:%Y-%m-%d}: {escape(decision['reason'])}"
-    )
+    by = f"{decision['actor']}{'' if person.verified else ' (local, unverified)'}"
+    out.print(escape(f"{decision['verdict']} by {by} as of {decision['at']:%Y-%m-%d}: {decision['reason']}"))
     out.print(f"champion is version {champion['version']} since {champion['since']:%Y-%m-%d}")
     with waiting("telling the registry"):
-        for line in follow(workspace, now=now):
-            out.print(f"registry: {line}")
+        for line in _followed(workspace, now):
+            out.print(f"registry: {escape(line)}")
+
+
+def _followed(workspace: Workspace, now: datetime) -> list[str]:
+    """What the registry was told; one that is down takes nothing from the decision."""
+    from pipeline.promotion.reconcile import reconcile as follow
+
+    try:
+        return follow(workspace, now=now)
+    except RegistryError as failure:
+        return [str(failure)]
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from pipeline.cli_terminal import AsOf, Json, argument, err, notebook_runner, out, print_json, table, waiting
+from pipeline.cli_ledger import ledger_app
+from pipeline.cli_terminal import AsOf, Digest, Json, argument, notebook_runner, out, print_json, table, waiting
 from pipeline.errors import NotebookFailedError
 from pipeline.settings import load_settings
 from pipeline.settings_types import parse_day
 from pipeline.wiring import open_workspace
 
 ask_app = typer.Typer()
-ledger_app = typer.Typer(help="The record of every act: append-only and hash-chained.", no_args_is_help=True)
 ask_app.add_typer(ledger_app, name="ledger")
 
 
@@ -99,6 +100,30 @@ def review(
 
 
 @ask_app.command()
+def recompute(digest: Digest, as_json: Json = False) -> None:
+    """Derive a dossier anew from the stored rows and models, and say where it differs. Exit 4 if it does."""
+    from pipeline.promotion.review import find_digest
+    from pipeline.recompute import recompute as derive
+
+    workspace = open_workspace(load_settings())
+    workspace.require_champion()
+    with waiting("deriving the dossier anew"):
+        found = derive(workspace, find_digest(workspace, digest))
+    if as_json:
+        print_json(found.to_json())
+    else:
+        told = "identical" if found.identical else f"differs in {len(found.differences)} places"
+        out.print(f"{found.digest[:12]}: {told}")
+        out.print(
+            f"made with other code: {'; '.join(found.made_with)}" if found.made_with else "made with today's code"
+        )
+        if not found.identical:
+            table([asdict(each) for each in found.differences])
+    if not found.identical:
+        raise typer.Exit(4)
+
+
+@ask_app.command()
 def status(as_json: Json = False) -> None:
     """The model, its champion, what waits, and the last cycle."""
     from pipeline import status as ask
@@ -147,61 +172,6 @@ def story(as_json: Json = False) -> None:
         print_json(rows)
     else:
         print(ask.story_markdown(rows))  # noqa: T201  plain text for a file, no wrapping
-
-
-@ledger_app.command("show")
-def ledger_show(
-    kind: Annotated[str, typer.Option(help="Only entries of this kind, as in decision.")] = "",
-    last: Annotated[int, typer.Option(help="How many, from the newest.", min=1)] = 30,
-    as_json: Json = False,
-) -> None:
-    """Who did what, and when."""
-    workspace = open_workspace(load_settings())
-    entries = workspace.ledger.entries(kind=kind or None, limit=last)
-    if as_json:
-        print_json([entry.to_json() for entry in entries])
-        return
-    rows = [
-        {
-            "seq": entry.seq,
-            "at": f"{entry.at:%Y-%m-%d %H:%M}",
-            "kind": entry.kind,
-            "key": entry.key[:28],
-            "actor": entry.actor,
-            "hash": entry.hash[:12],
-        }
-        for entry in entries
-    ]
-    table(rows)
-
-
-@ledger_app.command("verify")
-def ledger_verify(as_json: Json = False) -> None:
-    """Check every entry, every row and every file it names; says where it breaks."""
-    from pipeline.stores.verify import verify
-
-    workspace = open_workspace(load_settings())
-    with waiting("reading every file on record"):
-        found = verify(workspace.ledger, workspace=workspace.root)
-    if as_json:
-        print_json(
-            {
-                "verified": found.verified,
-                "entries": found.entries,
-                "files": found.files,
-                "head": found.head,
-                "breaks": list(found.breaks),
-            }
-        )
-    else:
-        for line in found.breaks:
-            err.print(f"BROKEN {escape(line)}")
-        out.print(
-            f"{found.entries} entries, {found.files} files, head {found.head[:12]}: "
-            + ("verified" if found.verified else f"{len(found.breaks)} breaks")
-        )
-    if not found.verified:
-        raise typer.Exit(4)
 
 
 def _by_hand(name: str, as_of: str, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,13 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 AsOf = Annotated[str, typer.Option("--as-of", help="UTC time to judge, ISO 8601. Default: this workspace's now.")]
 Digest = Annotated[str, typer.Argument(help="The dossier's digest, or its first 8 characters or more.")]
-As = Annotated[str, typer.Option("--as", help="Who decides: one of approval.approvers. Local and unverified.")]
+As = Annotated[
+    str, typer.Option("--as", help="Who you say you are: local, unverified. Default: the operating system's user.")
+]
+TokenFile = Annotated[
+    str,
+    typer.Option("--token-file", help="File with the token that says who you are. Else MEND_TOKEN.", metavar="FILE"),
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why; goes on record.")]
 
 

@@ -16,6 +16,7 @@ from pipeline.alerts.delivery_apprise import fault
 from pipeline.alerts.heartbeat import heartbeat_path, is_alive, read_heartbeat
 from pipeline.alerts.journal import read_state
 from pipeline.errors import MendError
+from pipeline.keeping.finishing import unfinished
 from pipeline.promotion.reconcile import projection
 from pipeline.settings import Settings
 from pipeline.stores.verify import verify
@@ -80,9 +81,14 @@ def examine(settings: Settings, workspace: Workspace, *, now: datetime) -> Itera
     yield from _met(_here(settings))
     yield from _met(
         [
-            ("champion", "run `mend init`", lambda: _champion(workspace)),
+            (
+                "champion",
+                "`mend init` if there is none; else restore its files, or `mend rollback`",
+                lambda: _champion(workspace),
+            ),
             ("reference", "restore the workspace from a backup", lambda: _reference(workspace)),
             ("alert delivery", "mend alerts.urls; try with `mend alerts test`", lambda: _delivery(workspace)),
+            ("unfinished", "repeat `mend prune`", lambda: _unfinished(workspace)),
             ("ledger", suspect, lambda: _ledger(workspace)),
             ("registry", "run `mend reconcile`", lambda: _registry(workspace, now)),
         ]
@@ -178,6 +184,12 @@ def _champion(workspace: Workspace) -> str:
 
 def _reference(workspace: Workspace) -> str:
     return f"{len(workspace.reference())} rows, SHA-256 {workspace.reference_sha256[:12]}… as recorded"
+
+
+def _unfinished(workspace: Workspace) -> str:
+    if left := unfinished(workspace).lines:
+        raise MendError("; ".join(left))
+    return "what was pruned or erased is gone"
 
 
 def _ledger(workspace: Workspace) -> str:

@@ -56,6 +56,18 @@ class IntegrityError(MendError):
     code, exit_code = "record.tampered", 4
 
 
+class StoreError(MendError):
+    """A database cannot be read or written just now. Nothing was done, and it can be tried again."""
+
+    code, exit_code = "store.unavailable", 3
+
+
+class RegistryError(MendError):
+    """The model registry does not answer; what it should say stands in the ledger."""
+
+    code, exit_code = "registry.unreachable", 3
+
+
 class NotebookFailedError(MendError):
     """A notebook did not deliver its artefact."""
 

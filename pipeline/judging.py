@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.artefacts import stamp
+from pipeline.code_version import provenance
 from pipeline.desk import Desk
 from pipeline.error_budget import last_try
 from pipeline.errors import NotEnoughDataError
@@ -21,8 +22,10 @@ from pipeline.gate.budget import spendable
 from pipeline.gate.checks import all_checks
 from pipeline.gate.dossier import Dossier
 from pipeline.gate.evidence import evidence
+from pipeline.gate.fairness import FairnessPolicy
 from pipeline.gate.measured import Evidence
 from pipeline.gate.rows import UNKNOWN, Applicants, JudgedRows
+from pipeline.gate.values import GatePolicy
 from pipeline.segments import segment_values
 from pipeline.training import model_files  # noqa: F401  scoring needs it, and here it is imported while a kernel warms
 from pipeline.wiring import Workspace
@@ -57,15 +60,17 @@ def open_case(desk: Desk, challenger: str = "") -> Case:
     return case_of(desk.workspace, challenger or trained[-1], as_of=desk.as_of)
 
 
-def case_of(workspace: Workspace, version: str, *, as_of: datetime) -> Case:
+def case_of(workspace: Workspace, version: str, *, as_of: datetime, champion: str | None = None) -> Case:
     """Fetch everybody who applied since both models were trained, and score them with both and the first champion.
+
+    Without a `champion`, today's.
 
     Judged are those mature at `as_of` (event time ≤ as_of − horizon), labelled, and later than all training windows.
     """
     original = workspace.challenger(workspace.ledger.acts("champion")[0]["version"])
-    champion = workspace.challenger(workspace.require_champion()["version"])
+    holder = workspace.challenger(champion or workspace.require_champion()["version"])
     challenger = workspace.challenger(version)
-    start = max(made["train_end"] for made in (original, champion, challenger))
+    start = max(made["train_end"] for made in (original, holder, challenger))
     since = workspace.traffic.outcomes(start, max(as_of, start), as_of=as_of)
     segments, amount = workspace.settings.data.segments, workspace.settings.profit.amount
     at_stake = since[amount].fillna(0.0).clip(lower=0.0).to_numpy() if amount else np.ones(len(since))
@@ -73,10 +78,10 @@ def case_of(workspace: Workspace, version: str, *, as_of: datetime) -> Case:
         ids=since["application_id"].to_numpy(dtype=np.str_),
         event_time=since["event_time"].dt.tz_localize(None).to_numpy(),
         y=since["y"].fillna(UNKNOWN).to_numpy(dtype=np.int8),
-        champion_score=_scores(workspace, champion, since),
+        champion_score=_scores(workspace, holder, since),
         challenger_score=_scores(workspace, challenger, since),
         original_score=_scores(workspace, original, since),
-        champion_threshold=champion["threshold"],
+        champion_threshold=holder["threshold"],
         challenger_threshold=challenger["threshold"],
         original_threshold=original["threshold"],
         amount=at_stake,
@@ -88,7 +93,7 @@ def case_of(workspace: Workspace, version: str, *, as_of: datetime) -> Case:
     return Case(
         as_of=as_of,
         original=original,
-        champion=champion,
+        champion=holder,
         challenger=challenger,
         last_try_at=last_try(workspace.ledger, version, as_of=as_of),
         window_start=start,
@@ -105,15 +110,20 @@ def _scores(workspace: Workspace, made: Mapping[str, Any], applications: pd.Data
 
 
 def gather(desk: Desk, case: Case) -> Evidence:
+    """Measure both models on the case's rows, by today's policies."""
+    path = desk.settings.fairness_policy_path
+    return measure(case, desk.settings.gate_policy, None if path is None else read_fairness_policy(path))
+
+
+def measure(case: Case, policy: GatePolicy, fairness: FairnessPolicy | None) -> Evidence:
     """Measure both models on the case's rows."""
-    policy, path = desk.settings.gate_policy, desk.settings.fairness_policy_path
     return evidence(
         case.rows,
         policy=policy,
         alpha=spendable(policy=policy, as_of=case.as_of, last_try_at=case.last_try_at),
         applicants=case.applicants,
         expected_segments=case.expected_segments,
-        fairness=None if path is None else read_fairness_policy(path),
+        fairness=fairness,
     )
 
 
@@ -124,15 +134,34 @@ def save_dossier(desk: Desk, dossier: Dossier) -> Path:
 
 def draw_up(desk: Desk, case: Case, measured: Evidence) -> Dossier:
     """Judge the evidence by every gate and bind it all into a dossier."""
-    workspace, policy = desk.workspace, desk.settings.gate_policy
-    promoted_at = workspace.require_champion()["since"]
+    settings = desk.settings
+    return bind(
+        desk.workspace,
+        case,
+        measured,
+        policy=settings.gate_policy,
+        promoted_at=desk.workspace.require_champion()["since"],
+        expires_at=case.as_of + settings.approval.expires_after,
+    )
+
+
+def bind(
+    workspace: Workspace,
+    case: Case,
+    measured: Evidence,
+    *,
+    policy: GatePolicy,
+    promoted_at: datetime,
+    expires_at: datetime,
+) -> Dossier:
+    """A dossier of a case and what was measured on it, by a policy."""
     return Dossier(
         model_name=workspace.settings.model.name,
         challenger=case.challenger["version"],
         champion=case.champion["version"],
         original=case.original["version"],
         as_of=case.as_of,
-        expires_at=case.as_of + workspace.settings.approval.expires_after,
+        expires_at=expires_at,
         window_start=case.window_start,
         window_end=case.window_end,
         last_promotion_at=promoted_at,
@@ -145,13 +174,10 @@ def draw_up(desk: Desk, case: Case, measured: Evidence) -> Dossier:
         original_model_sha256=case.original["model_sha256"],
         reference_sha256=workspace.reference_sha256,
         signal_key=case.challenger["signal"] or "by hand",
+        made_with=provenance(),
         policy=policy,
         evidence=measured,
         checks=all_checks(
-            measured,
-            policy=policy,
-            as_of=case.as_of,
-            last_promotion_at=promoted_at,
-            last_try_at=case.last_try_at,
+            measured, policy=policy, as_of=case.as_of, last_promotion_at=promoted_at, last_try_at=case.last_try_at
         ),
     )

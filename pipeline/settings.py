@@ -19,6 +19,11 @@ from pipeline.gate.values import GatePolicy
 from pipeline.settings_alerts import AlertSettings
 from pipeline.settings_data import DataSettings, ModelSettings, ReferenceSettings, TrainSettings
 from pipeline.settings_deciding import ApprovalSettings, GateSettings, ProfitSettings
+from pipeline.settings_identity import IdentitySettings
+from pipeline.settings_keeping import KeepingSettings
+from pipeline.settings_ledger import LedgerSettings
+from pipeline.settings_promotion import WatchSettings
+from pipeline.settings_signing import SigningSettings
 from pipeline.settings_types import PositiveDuration, Section
 from pipeline.settings_watching import MonitorSettings, RetrainSettings
 
@@ -54,7 +59,12 @@ class Settings(BaseSettings):
     gate: GateSettings = GateSettings()
     profit: ProfitSettings = ProfitSettings()
     approval: ApprovalSettings = ApprovalSettings()
+    identity: IdentitySettings = IdentitySettings()
+    signing: SigningSettings = SigningSettings()
+    watch: WatchSettings = WatchSettings()
     alerts: AlertSettings = AlertSettings()
+    keeping: KeepingSettings = KeepingSettings()
+    ledger: LedgerSettings = LedgerSettings()
     notebooks: NotebookSettings = NotebookSettings()
     stores: StoreSettings = StoreSettings()
     source: Path = Field(default=Path("mend.toml"), exclude=True, description="the file these settings came from")

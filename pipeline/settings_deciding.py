@@ -58,6 +58,7 @@ class ProfitSettings(Section):
 class ApprovalSettings(Section):
     """Who may sign, and for how long a dossier can be signed."""
 
-    approvers: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = Field(default=(), description="names, or issuer#subject of a sign-in")
+    approver_roles: tuple[str, ...] = Field(default=(), description="roles that may sign, as the sign-in says them")
     expires_after: PositiveDuration = timedelta(days=14)
     four_eyes: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ from pipeline.clock import wall_clock
 from pipeline.errors import NotInitialisedError, RefusedError
 from pipeline.reference import load_reference, read_metadata
 from pipeline.settings import Settings
+from pipeline.stores.anchors import anchor
 from pipeline.stores.engine import migrate, open_engine
 from pipeline.stores.ledger import Ledger
 from pipeline.stores.traffic import TrafficStore
@@ -73,18 +74,15 @@ class Workspace:
         return timedelta(seconds=read_metadata(self.root)["label_horizon_s"])
 
     def model(self, version: str) -> ScoringModel:
-        """A recorded model, its files checked against the ledger, loaded once."""
+        """A recorded model, its files checked against the ledger, loaded once.
+
+        The bytes that were verified stay in memory and go on scoring; a file changed later is seen at the next start.
+        """
+        from pipeline.training.model_digests import recorded_model
         from pipeline.training.model_files import load_model
 
         if version not in self._models:
-            record = self.challenger(version)
-            self._models[version] = load_model(
-                self.root / record["model_path"],
-                version=version,
-                sha256=record["model_sha256"],
-                threshold=record["threshold"],
-                features=tuple(self.settings.data.features),
-            )
+            self._models[version] = load_model(recorded_model(self, version), self.settings)
         return self._models[version]
 
     def challenger(self, version: str) -> dict[str, Any]:
@@ -98,6 +96,10 @@ class Workspace:
         """What time it is here: the simulated clock's after a replay, else the wall clock's."""
         last = self.ledger.last_cycle()
         return last["as_of"] if last and last["clock"] == "replay" else wall_clock()
+
+    def anchor(self, *, now: datetime, say: Callable[[str], None] = lambda _: None) -> None:
+        """Leave the ledger's head where the settings say; what fails is said and on record, and stops nothing."""
+        anchor(self.ledger, self.settings.ledger, model=self.settings.model.name, folder=self.root, now=now, say=say)
 
     def relative(self, path: Path) -> str:
         """A file's path inside the workspace, as the ledger writes it."""
@@ -121,6 +123,10 @@ class Workspace:
 
 def open_workspace(settings: Settings) -> Workspace:
     """Open the stores, migrated to today's schema; creates the folder on first use."""
+    if settings.signing.private_key or settings.signing.public_key:
+        from pipeline.training.signing import require_keys  # only then: cryptography costs 0.04 s
+
+        require_keys(settings)
     settings.workspace.mkdir(parents=True, exist_ok=True)
     traffic, ledger = (open_engine(settings.store_url(store)) for store in ("traffic", "ledger"))
     migrate(traffic, "traffic", lock=settings.workspace / "migrate.lock")

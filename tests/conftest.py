@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from builders import a_settings_file, mend
 from filelock import FileLock
+from postgres import BINARIES, Server, a_server
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -46,3 +48,46 @@ def demo_copy(demo: Path, tmp_path: Path) -> Path:
     """
     shutil.copytree(demo.parent.with_name("demo_unopened"), tmp_path / "demo")
     return tmp_path / "demo" / "mend.toml"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """One server for each test process, started when the first test asks for it (0.8 s)."""
+    if not (BINARIES / "postgres").exists():
+        missing = f"there is no PostgreSQL in {BINARIES}: apt install postgresql-15"
+        if os.environ.get("MEND_REQUIRE_POSTGRES") == "1":
+            pytest.fail(f"MEND_REQUIRE_POSTGRES=1, and {missing}")
+        pytest.skip(missing)
+    with a_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """URLs of an empty traffic store and ledger: a test that takes this runs on SQLite and on PostgreSQL.
+
+    On PostgreSQL both are in one database. MLflow needs another, `with postgres.database() as url`: its tables and the
+    ledger's have names in common.
+    """
+    if request.param == "sqlite":
+        yield {name: f"sqlite:///{tmp_path}/{name}.db" for name in ("traffic", "ledger")}
+        return
+    server: Server = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield {"traffic": url, "ledger": url}
+
+
+@pytest.fixture
+def stores(store_urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whatever opens a workspace in this test has its traffic and its ledger on SQLite, then on PostgreSQL.
+
+    Take it before anything opens the workspace, as in `def workspace(stores, tmp_path): return a_workspace(tmp_path)`.
+    It works by variables (`MEND_STORES__LEDGER`, `MEND_STORES__TRAFFIC`), so it holds for every settings file and for
+    `builders.mend`, which runs in a process of its own. SQLite's files stay where they always are, in the workspace.
+    MLflow stays on SQLite. Returns "sqlite" or "postgres".
+    """
+    if store_urls["ledger"].startswith("sqlite"):
+        return "sqlite"
+    for name in ("traffic", "ledger"):
+        monkeypatch.setenv(f"MEND_STORES__{name.upper()}", store_urls[name])
+    return "postgres"

@@ -74,6 +74,7 @@ LAYERS = {"monitoring": ("pipeline", "dashboard"), "pipeline": ("dashboard",), "
 NOTEBOOK_RUNNERS = ("pipeline/running/notebooks.py", "pipeline/running/warm_kernel.py")
 OWNERS: dict[str, tuple[str, ...]] = {
     "apprise": ("pipeline/alerts/delivery_apprise.py",),
+    "cryptography": ("pipeline/training/signing.py",),
     "mlflow": ("pipeline/training/registry_mlflow.py",),
     "papermill": NOTEBOOK_RUNNERS,
     "nbclient": NOTEBOOK_RUNNERS,
@@ -197,6 +198,7 @@ RULES = (
             ("pipeline/running/cycle.py", "import schedule"),
             ("pipeline/serving.py", "import typer"),
             ("pipeline/alerts/alerting.py", "import apprise"),
+            ("pipeline/training/model_files.py", "from cryptography.hazmat.primitives import hashes"),
         ),
         kept_by=(
             ("pipeline/training/registry_mlflow.py", "import mlflow, skops"),

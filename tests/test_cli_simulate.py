@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from builders import a_dossier, a_settings_file, a_workspace, judged
+from small_bank import applicants, model_of
 from typer.testing import CliRunner
 
 from monitoring.performance import decision_cells
@@ -127,8 +128,8 @@ def test_the_newest_dossier_says_how_the_models_decide(nowhere, monkeypatch):
 
 
 def test_cells_of_a_dossier_are_those_of_its_rows():
-    n = 1000
-    y = np.arange(1200) % 5 == 0  # as `a_dossier` makes them
-    champion, challenger = np.arange(1200) % 3 == 0, y
-    expected = np.bincount(decision_cells(y[:n], champion[:n], challenger[:n]), minlength=8)
+    rows = applicants()
+    rows = rows[rows["y"].notna()]
+    champion, challenger = (model.score(rows) >= model.threshold for model in (model_of("1"), model_of("2")))
+    expected = np.bincount(decision_cells(rows["y"].to_numpy() == 1, champion, challenger), minlength=8)
     assert _cells(a_dossier().evidence) == expected.tolist()

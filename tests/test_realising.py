@@ -137,7 +137,7 @@ def test_the_floor_is_judged_on_what_todays_champion_scored(now):
     performance = now
     assert performance.champion == "2"
     assert performance.promise_source.startswith("dossier ")
-    assert performance.floor.promise == 1.0  # a builder's dossier promises the impossible
+    assert performance.floor.promise == a_dossier(as_of=PROMOTED).evidence.pair("auc").challenger
     assert performance.floor.state is FloorState.BELOW
     recent = [item for item in performance.vintages if item.vintage.is_final][-4:]
     assert performance.floor.mature == sum(item.vintage.rows for item in recent)

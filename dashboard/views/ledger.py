@@ -5,15 +5,20 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, exports, loaders, words
+from dashboard import charts, exports, loaders, rollback, words
 from dashboard.components import chart, clock, facts, opened
+from pipeline.promotion.rollback import earlier_champions
 from pipeline.stores.verify import Verification, verify
 
 workspace = opened()
 head = loaders.head(workspace)
 SHOWN = 500  # entries on the page; the exports hold them all
 KINDS = ("decision", "champion", "dossier", "challenger", "signal", "cycle", "run", "reference")
-MORE_KINDS = ("refused_decision", "registry_followed", "registry_moved_by_hand")
+MORE_KINDS = (
+    *("signature", "request", "rollback", "watch", "pruned", "erasure"),
+    *("refused_decision", "refused_request", "refused_rollback"),
+    *("registry_followed", "registry_moved_by_hand"),
+)
 
 
 def show_verification(found: Verification) -> None:
@@ -48,6 +53,22 @@ def show_champions() -> None:
         }
     )
     facts(table[::-1])
+    show_ways_back(int(reigns["number"].iloc[-1]))
+
+
+def show_ways_back(number: int) -> None:
+    """A button for every earlier champion that one can go back to, and why not for the others."""
+    earlier = earlier_champions(workspace)
+    if not earlier:
+        return
+    with st.container(horizontal=True):
+        for each in earlier:
+            if each.why_not is None:
+                rollback.button(number, each.version)
+    for each in earlier:
+        if each.why_not is not None:
+            st.caption(words.plain(f"No way back to version {each.version}: {each.why_not}"))
+    rollback.show_form()
 
 
 def show_entries() -> None:

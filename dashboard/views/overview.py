@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import findings, loaders, words
+from dashboard import findings, loaders, rollback, words
 from dashboard.components import clock, facts, finding, listed, not_seen, opened, weight_history
 from monitoring.checks import SCORE
 from monitoring.summary import DriftSummary
@@ -88,6 +88,7 @@ last = cycles.iloc[-1] if len(cycles) else None
 summary = loaders.summary_of(workspace, last.to_dict()) if last is not None else None
 result = loaders.result_of(workspace, last.to_dict()) if last is not None else None
 st.markdown(who())
+rollback.banner(workspace)
 for item in waiting:
     st.page_link(
         "views/review.py",
@@ -107,6 +108,7 @@ if result and result["moved"]:
     left = f" {more} more on the Drift page." if more else ""
     st.markdown(words.plain(f"What moved: {result['moved'][0]}") + left)
 tiles(last, summary, result)
+rollback.watch_box(workspace)
 
 alerts = loaders.open_alerts(workspace, head)
 if alerts:

@@ -39,6 +39,8 @@ def show_standing(item: Reviewed, dossier: Dossier) -> None:
             verdict, at = item.decision["verdict"], words.day(item.decision["at"])
             st.markdown(f"**{verdict.capitalize()}** as of {at} by {words.plain(item.decision['actor'])}, who wrote:")
             st.text(item.decision["reason"])
+            signed = workspace.ledger.entry("signature", item.digest)
+            st.caption(words.plain(verdicts.signed_as(signed.body if signed else None)))
 
 
 def look_at(items: list[Reviewed]) -> Reviewed:

@@ -6,19 +6,19 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from pipeline.artefacts import Json, canonical_json, sha256_text
 from pipeline.errors import InputError, IntegrityError
 from pipeline.gate.checks import CODES, Status, all_checks, is_try, promotable, status
 from pipeline.gate.measured import Evidence
+from pipeline.gate.provenance import Provenance, Sha256
 from pipeline.gate.values import STRICT, Check, GatePolicy, Instant, Name, as_json
 
 DERIVED = ("promotable", "status", "error_spent", "recheck_at")
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
@@ -33,7 +33,7 @@ class Dossier:
         ValueError: A field is of the wrong type, or a check does not follow from the evidence.
     """
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     model_name: Name
     challenger: Name
     champion: Name
@@ -52,6 +52,7 @@ class Dossier:
     original_model_sha256: Sha256
     reference_sha256: Sha256
     signal_key: Name
+    made_with: Provenance
     policy: GatePolicy
     evidence: Evidence
     checks: tuple[Check, ...]
@@ -118,8 +119,8 @@ class Dossier:
         try:
             text = canonical_json(record)
             stored = json.loads(text)
-            if stored.get("schema_version") == 1:
-                raise IntegrityError("dossier", "judged by the gates of schema 1, which this version cannot recompute")
+            if (schema := stored.get("schema_version")) in (1, 2):
+                raise IntegrityError("dossier", f"of schema {schema}, which this version cannot recompute")
             claimed = {name: stored.pop(name, None) for name in DERIVED}
             dossier: Dossier = TypeAdapter(cls).validate_json(json.dumps(stored))
         except IntegrityError:

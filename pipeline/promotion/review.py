@@ -30,7 +30,7 @@ class Reviewed:
 
 def reviewed(workspace: Workspace, *, now: datetime) -> list[Reviewed]:
     """Every dossier, oldest first, with where it stands at `now`."""
-    champion = (workspace.ledger.champion() or {"version": ""})["version"]
+    champion = workspace.ledger.champion()
     decisions = {row["digest"]: row for row in workspace.ledger.acts("decision")}
     dossiers = workspace.ledger.acts("dossier")
     newest = {row["challenger"]: row["digest"] for row in dossiers}

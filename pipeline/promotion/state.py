@@ -17,7 +17,7 @@ class Standing(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"  # by a person
     EXPIRED = "expired"  # nobody signed in time
-    STALE = "stale"  # judged against a champion that is champion no more
+    STALE = "stale"  # judged before the last change of champion, even if the same version is back by a rollback
     SUPERSEDED = "superseded"  # the same challenger was judged again later
 
 
@@ -25,7 +25,7 @@ def standing(
     dossier: Mapping[str, Any],
     *,
     decision: Mapping[str, Any] | None,
-    champion: str,
+    champion: Mapping[str, Any] | None,
     newest_of_challenger: bool,
     now: datetime,
 ) -> Standing:
@@ -34,7 +34,7 @@ def standing(
     Args:
         dossier: Its ledger row.
         decision: The ledger row of a person's decision on it, if there is one.
-        champion: Version in production now.
+        champion: The ledger row of who is in production now.
         newest_of_challenger: No later dossier judges the same challenger.
         now: Aware time.
     """
@@ -44,7 +44,7 @@ def standing(
         return Standing.REFUSED
     if not newest_of_challenger:
         return Standing.SUPERSEDED
-    if dossier["champion"] != champion:
+    if champion is None or dossier["champion"] != champion["version"] or champion["entry"] > dossier["entry"]:
         return Standing.STALE
     if dossier["status"] == "waiting":
         return Standing.WAITING

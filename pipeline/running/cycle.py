@@ -13,10 +13,11 @@ from monitoring.signals import BelowFloor, LookedAt, SignalDecision, SignalPolic
 from monitoring.summary import DriftSummary
 from monitoring.values import State, Window
 from pipeline.clock import wall_clock
-from pipeline.errors import NotebookFailedError
+from pipeline.errors import NotebookFailedError, RegistryError
 from pipeline.promotion.reconcile import reconcile
 from pipeline.promotion.review import pending, reviewed
 from pipeline.promotion.state import Standing
+from pipeline.promotion.watching_period import watch
 from pipeline.running.steps import SERVICE, Steps
 from pipeline.running.telling import tell
 from pipeline.watching import read_summary
@@ -35,8 +36,7 @@ def run_cycle(steps: Steps, as_of: datetime, *, clock: str) -> dict[str, Any]:
     if (known := workspace.ledger.get("cycle", as_of.isoformat())) is not None:
         return known
     champion = workspace.require_champion()
-    for line in reconcile(workspace, now=as_of):
-        steps.say(f"registry: {line}")
+    _reconcile(steps, as_of)
     decision = None
     try:
         seen = steps.look(as_of)
@@ -46,8 +46,20 @@ def run_cycle(steps: Steps, as_of: datetime, *, clock: str) -> dict[str, Any]:
         steps.say(f"failed: {failure}")
     judged = [line for version in _open_challengers(workspace, as_of) if (line := _judged(steps, as_of, version))]
     row = _record(workspace, as_of, clock, champion["version"], seen, decision, "; ".join([note, *judged]))
+    watch(workspace, as_of, seen, say=steps.say)
     tell(workspace, row, seen, decision, say=steps.say)
+    workspace.anchor(now=as_of, say=steps.say)
     return row
+
+
+def _reconcile(steps: Steps, as_of: datetime) -> None:
+    """The registry follows; one that is down does not keep us from looking."""
+    try:
+        lines = reconcile(steps.workspace, now=as_of)
+    except RegistryError as failure:
+        lines = [str(failure)]
+    for line in lines:
+        steps.say(f"registry: {line}")
 
 
 def _heal(steps: Steps, as_of: datetime, seen: Mapping[str, Any]) -> tuple[SignalDecision, str]:

@@ -9,12 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.artefacts import sha256_file, sha256_tree, stamp
+from pipeline.artefacts import sha256_file, stamp
 from pipeline.baseline import record_baseline
 from pipeline.clock import wall_clock
-from pipeline.errors import NotebookFailedError
+from pipeline.errors import IntegrityError, NotebookFailedError
 from pipeline.running.notebooks import NotebookRun
 from pipeline.stores.engine import iso
+from pipeline.training.model_digests import RecordedModel, folder_digest, folder_files
+from pipeline.training.signing import require_keys, sign
 from pipeline.wiring import Workspace
 
 SERVICE = "mend"  # who acts when no person does
@@ -54,12 +56,13 @@ class Steps:
         """Train and register a model; returns its version. Recorded with the digest of every model file."""
         self.runner.prewarm("gate")
         key = f"{purpose} {stamp(as_of)}"
+        require_keys(self.workspace.settings)
         path = self._run("train", as_of, {"purpose": purpose, "signal": signal, "requested_by": requested_by})
         made = self._artefact(path)
-        ledger, root = self.workspace.ledger, self.workspace.root
-        files = {
-            f"{made['model_path']}/{name}": digest for name, digest in sha256_tree(root / made["model_path"]).items()
-        }
+        ledger = self.workspace.ledger
+        if ledger.get("challenger", str(made["version"])) is not None:
+            return str(made["version"])
+        files = {**self._model_files(made), made["path"]: made["sha256"]}
         times = {name: datetime.fromisoformat(made[name]) for name in ("as_of", "train_start", "train_end")}
         columns = (
             "rows",
@@ -85,11 +88,24 @@ class Steps:
                 values,
                 at=as_of,
                 actor=requested_by,
-                files={**files, made["path"]: made["sha256"]},
+                files=files,
             )
         if new:
             self.say(f"trained version {made['version']} ({key}): {made['rows']} rows, {made['positives']} bad")
         return str(made["version"])
+
+    def _model_files(self, made: Mapping[str, Any]) -> dict[str, str]:
+        """SHA-256 of every file of the new model and, when this desk signs, of the signature beside them."""
+        folder = self.workspace.root / made["model_path"]
+        files = folder_files(folder)
+        if folder_digest(files) != made["model_sha256"]:
+            raise IntegrityError(folder, "the model's files were changed after training; nothing is recorded")
+        model = RecordedModel(version=made["version"], folder=folder, files=files, threshold=made["threshold"])
+        signed = sign(model, self.workspace.settings)
+        return {
+            **{f"{made['model_path']}/{name}": digest for name, digest in files.items()},
+            **{self.workspace.relative(path): digest for path, digest in signed.items()},
+        }
 
     def judge(self, as_of: datetime, version: str) -> dict[str, Any]:
         """Put a challenger through the gates; returns the dossier's ledger row."""

@@ -16,6 +16,9 @@ from pipeline.alerts.heartbeat import beat
 from pipeline.alerts.values import Condition, Severity
 from pipeline.clock import wall_clock
 from pipeline.promotion.review import pending
+from pipeline.promotion.rollback import RULE
+from pipeline.promotion.watch import State as WatchState
+from pipeline.promotion.watching_period import standing_watch
 from pipeline.watching import read_summary
 from pipeline.wiring import Workspace
 
@@ -37,7 +40,7 @@ def tell(
     as_of: datetime = cycle["as_of"]
     summary = read_summary(workspace, seen["summary"]) if seen else None
     waiting = [(item.row["challenger"], item.row["as_of"]) for item in pending(workspace, now=as_of)]
-    found = list(conditions(as_of, summary, seen, decision, waiting, note=cycle["note"]))
+    found = [*conditions(as_of, summary, seen, decision, waiting, note=cycle["note"]), *watched(workspace, as_of)]
     simulated = cycle["clock"] == "replay"  # history is no news: it is recorded, and nobody is woken by it
     alert(workspace, found, as_of=as_of, say=say, unmeasured=unmeasured(summary), silent=simulated)
     if (trouble := beat(workspace, cycle, now=wall_clock())) is not None:
@@ -83,6 +86,30 @@ def conditions(
         yield Condition(
             code="signal.fired", subject=decision.signal.reason, severity=Severity.NOTE, text=text, since=as_of
         )
+
+
+def watched(workspace: Workspace, as_of: datetime) -> Iterator[Condition]:
+    """What the watch of the last promotion wants somebody for; and a rollback that nobody asked for, while it is new.
+
+    New is a rollback until the cooldown is over, before which nothing can be promoted.
+    """
+    stands, champion = standing_watch(workspace), workspace.require_champion()
+    if stands is not None and stands["state"] == WatchState.PROPOSES:
+        text = f"Going back to version {stands['replaced']} is proposed: {stands['reason']}"
+        since = datetime.fromisoformat(stands["proposed_at"])
+        subject = f"version {stands['version']}"
+        yield Condition(code="watch.rollback", subject=subject, severity=Severity.PAGE, text=text, since=since)
+    elif stands is not None and (stands["canary"]["differ"] or stands["canary"]["broken"]):
+        since, subject = datetime.fromisoformat(stands["as_of"]), f"version {stands['version']}"
+        yield Condition(
+            code="watch.scores", subject=subject, severity=Severity.PAGE, text=stands["reason"], since=since
+        )
+    young = as_of - champion["since"] < workspace.settings.gate.cooldown
+    done = workspace.ledger.entries(kind="rollback", limit=1) if champion["how"] == "rollback" and young else []
+    if done and done[-1].actor == RULE:
+        text = f"Version {champion['version']} was put back without a person (watch.act): {done[-1].body['reason']}"
+        subject, since = f"version {champion['version']}", champion["since"]
+        yield Condition(code="watch.rolled_back", subject=subject, severity=Severity.PAGE, text=text, since=since)
 
 
 def _feed(summary: DriftSummary) -> Iterator[Condition]:

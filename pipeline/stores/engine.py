@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,11 +14,15 @@ import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, IntegrityError, StoreError
+from pipeline.stores.faults import in_one_line, place
 
 Store = Literal["traffic", "ledger"]
+_SQLITE_BUSY = 5
+_PATIENCE_S = 30  # how long a writer stands in line before it says so
+_MIGRATING = 0x4D656E64  # number of PostgreSQL's advisory lock: "Mend"
 _MIGRATIONS = Path(__file__).parent / "migrations"
-SCHEMA: dict[Store, str] = {"traffic": "0001", "ledger": "0003"}  # newest revision; a test holds it to the migrations
+SCHEMA: dict[Store, str] = {"traffic": "0001", "ledger": "0004"}  # newest revision; a test holds it to the migrations
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):
@@ -32,7 +37,10 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
 
     def process_result_value(self, value: str | None, _dialect: sa.Dialect) -> datetime | None:
         """Back to an aware time."""
-        return None if value is None else datetime.fromisoformat(value)
+        try:
+            return None if value is None else datetime.fromisoformat(value)
+        except ValueError:
+            raise IntegrityError("stores", f"expected a time, found {value!r}", "run `mend ledger verify`") from None
 
 
 def iso(moment: datetime) -> str:
@@ -53,15 +61,26 @@ def open_engine(url: str) -> sa.Engine:
     except sa.exc.ArgumentError:
         raise InputError("stores", f"expected a database URL like sqlite:///var/ledger.db, got {url!r}") from None
     if parsed.get_backend_name() == "postgresql":
-        return sa.create_engine(parsed, pool_pre_ping=True)
+        # Said here, whatever the server's default is: a writer must see what was committed while it stood in line.
+        engine = sa.create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
+        sa.event.listen(engine, "handle_error", in_one_line)
+        return engine
     if parsed.get_backend_name() != "sqlite":
         raise InputError("stores", f"expected SQLite or PostgreSQL, got {parsed.get_backend_name()}")
     if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(parsed.database).parent)
     engine = sa.create_engine(parsed, module=_sqlite_module())
+    sa.event.listen(engine, "handle_error", in_one_line)
     sa.event.listen(engine, "connect", _on_connect)
     sa.event.listen(engine, "begin", _on_begin)
     return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(folder, f"cannot be made: {error.strerror}", "see the disk and who may write there") from None
 
 
 def _sqlite_module() -> Any:
@@ -77,8 +96,26 @@ def _sqlite_module() -> Any:
 
 def _on_connect(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, so that a writer takes its lock first
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        connection.execute(f"PRAGMA busy_timeout={_PATIENCE_S}000")
+        _to_wal(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+    except UnicodeDecodeError:  # SQLite complains of its schema, and quotes what it found there
+        raise IntegrityError("stores", "the schema of a SQLite database is damaged", "restore a backup") from None
+
+
+def _to_wal(connection: Any) -> None:
+    """Switch to the write-ahead log; SQLite does not wait its turn for that when several open a new file."""
+    for turn in range(_PATIENCE_S * 20, -1, -1):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except _sqlite_module().OperationalError as error:
+            if turn == 0 or error.sqlite_errorcode != _SQLITE_BUSY:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _on_begin(connection: sa.Connection) -> None:
@@ -88,8 +125,14 @@ def _on_begin(connection: sa.Connection) -> None:
 
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """One transaction that writes: all of it or nothing."""
+    """One transaction that writes: all of it or nothing.
+
+    Raises:
+        StoreError: Somebody else wrote for too long, no room, no permission, no connection.
+    """
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE_S}s'")
         yield connection
 
 
@@ -98,7 +141,11 @@ def insert_missing(connection: sa.Connection, table: sa.Table, rows: list[dict[s
     if not rows:
         return 0
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return int(connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows).rowcount)
+    first = next(column.name for column in table.c if column.name in rows[0])
+    rows = sorted(rows, key=lambda row: str(row[first]))  # in one order, or two PostgreSQL writers wait for each other
+    statement = dialect.insert(table).on_conflict_do_nothing()
+    done = connection.execute(statement, rows, execution_options={"preserve_rowcount": True})  # psycopg has it only so
+    return int(done.rowcount)
 
 
 def migrate(engine: sa.Engine, store: Store, *, lock: Path) -> None:
@@ -112,9 +159,16 @@ def migrate(engine: sa.Engine, store: Store, *, lock: Path) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS / store).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock), writing(engine) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with FileLock(lock), writing(engine) as connection:
+            if connection.dialect.name == "postgresql":  # other machines do not see our lock file
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except sa.exc.DBAPIError as error:
+        said = str(error.orig).partition("\n")[0]
+        where = place(engine.url)
+        raise IntegrityError(where, f"cannot be brought to schema {SCHEMA[store]}: {said}", "is it Mend's?") from None
 
 
 def _revision(engine: sa.Engine, store: Store) -> str | None:

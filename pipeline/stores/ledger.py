@@ -12,11 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.artefacts import canonical_json, sha256_text
-from pipeline.errors import IntegrityError, RefusedError
+from pipeline.errors import InputError, IntegrityError, RefusedError
 from pipeline.stores import ledger_tables as tables
 from pipeline.stores.engine import iso, writing
 
 GENESIS = "0" * 64
+# Number of PostgreSQL's advisory lock. Locking the table itself would take a role that may also change its rows.
+_IN_LINE = 0x4C656467
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +42,9 @@ class Entry:
 
 
 def entry_hash(row: Mapping[str, Any]) -> str:
-    """SHA-256 over everything in an entry but its own hash, body and files as the stored text."""
-    content = {name: row[name] for name in ("seq", "kind", "key", "actor", "body", "files", "prev")}
-    return sha256_text(canonical_json({**content, "at": iso(row["at"]), "recorded_at": iso(row["recorded_at"])}))
+    """SHA-256 over everything in an entry but its own hash, every text as it is stored."""
+    names = ("seq", "at", "recorded_at", "kind", "key", "actor", "body", "files", "prev")
+    return sha256_text(act_body({name: row[name] for name in names}))
 
 
 def act_body(values: Mapping[str, Any]) -> str:
@@ -68,6 +70,8 @@ class LedgerWriter:
         files: Mapping[str, str] | None = None,
     ) -> bool:
         """Write one act and its entry; False, and nothing written, when this act is on record already."""
+        table = tables.ACTS.get(kind)
+        values = values if table is None else _as_stored(table, values)
         known = sa.select(tables.entries.c.seq).where(tables.entries.c.kind == kind, tables.entries.c.key == key)
         if self.connection.execute(known).first() is not None:
             return False
@@ -85,8 +89,9 @@ class LedgerWriter:
             "files": canonical_json(dict(files or {})),
             "prev": last.hash if last else GENESIS,
         }
+        _require_fitting(tables.entries, row)
         self.connection.execute(tables.entries.insert().values(**row, hash=entry_hash(row)))
-        if (table := tables.ACTS.get(kind)) is not None:
+        if table is not None:
             self.connection.execute(table.insert().values(**values, entry=row["seq"]))
         return True
 
@@ -105,6 +110,10 @@ class LedgerWriter:
     def get(self, kind: str, key: str) -> dict[str, Any] | None:
         """The act on record under this key, seen from inside the transaction."""
         return _get(self.connection, kind, key)
+
+    def entry(self, kind: str, key: str) -> Entry | None:
+        """The entry of the act on record under this key, seen from inside the transaction."""
+        return _get_entry(self.connection, kind, key)
 
     def champion(self) -> dict[str, Any] | None:
         """Who is champion, seen from inside the transaction."""
@@ -134,13 +143,18 @@ class Ledger:
         """One transaction; writers stand in line, so that the chain has no forks."""
         with writing(self.engine) as connection:
             if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql("LOCK TABLE entries IN EXCLUSIVE MODE")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_IN_LINE})")
             yield LedgerWriter(connection, recorded_at.astimezone(UTC))
 
     def get(self, kind: str, key: str) -> dict[str, Any] | None:
         """The act on record under this key, as its columns."""
         with self.engine.connect() as connection:
             return _get(connection, kind, key)
+
+    def entry(self, kind: str, key: str) -> Entry | None:
+        """The entry of the act on record under this key: for acts that are told in their entry's body alone."""
+        with self.engine.connect() as connection:
+            return _get_entry(connection, kind, key)
 
     def acts(self, kind: str, *, limit: int | None = None) -> list[dict[str, Any]]:
         """Acts of one kind, oldest first; the last `limit` of them."""
@@ -174,6 +188,21 @@ class Ledger:
             row = connection.execute(query).mappings().first()
         return dict(row) if row else None
 
+    def reign(self, at: datetime | None = None) -> dict[str, Any] | None:
+        """The champion at a time (now, without one) with who put it there, and how they were known, in one query."""
+        table, act, signed = tables.champions, tables.entries, tables.entries.alias("signed")
+        query = (
+            _latest(table, table.c.number)
+            .add_columns(act.c.actor.label("by"), act.c.recorded_at, signed.c.body.label("signature"))
+            .join(act, act.c.seq == table.c.entry)
+            .outerjoin(signed, (signed.c.kind == "signature") & (signed.c.key == table.c.digest))
+        )
+        if at is not None:
+            query = query.where(table.c.since <= at)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else {**row, "signature": json.loads(row["signature"] or "null")}
+
     def last_cycle(self, *, clock: str | None = None) -> dict[str, Any] | None:
         """The newest cycle, of one clock or of any."""
         query = _latest(tables.cycles, tables.cycles.c.as_of)
@@ -197,6 +226,12 @@ class Ledger:
             ).first()
         return (row.seq, row.hash) if row else (0, GENESIS)
 
+    def at(self, seq: int) -> Entry | None:
+        """The entry with this number."""
+        with self.engine.connect() as connection:
+            row = connection.execute(sa.select(tables.entries).where(tables.entries.c.seq == seq)).mappings().first()
+        return _entry(row) if row else None
+
     def entries(self, *, kind: str | None = None, limit: int | None = None) -> list[Entry]:
         """Entries, oldest first; the last `limit` of them."""
         query = sa.select(tables.entries).order_by(tables.entries.c.seq.desc())
@@ -205,6 +240,29 @@ class Ledger:
         with self.engine.connect() as connection:
             rows = connection.execute(query.limit(limit)).mappings().all()
         return [_entry(row) for row in reversed(rows)]
+
+
+def _as_stored(table: sa.Table, values: Mapping[str, Any]) -> dict[str, Any]:
+    """An act's values as its row will give them back, so that row and entry say the same on every database."""
+    columns = [column for column in table.c if column.name != "entry"]
+    if {column.name for column in columns} != set(values):
+        raise ValueError(f"{table.name}: expected {[column.name for column in columns]}, got {list(values)}")
+    _require_fitting(table, values)
+    stored = dict(values)
+    for column in columns:
+        if isinstance(column.type, sa.Double) and stored[column.name] is not None:
+            stored[column.name] = float(stored[column.name]) + 0.0  # a whole number, and -0.0, come back as 1.0 and 0.0
+    return stored
+
+
+def _require_fitting(table: sa.Table, values: Mapping[str, Any]) -> None:
+    """PostgreSQL refuses a text that is too long or holds a NUL, SQLite takes it: what one cannot hold, none gets."""
+    for name, value in values.items():
+        longest = getattr(table.c[name].type, "length", None)
+        if isinstance(value, str) and ("\0" in value or len(value) > (longest or len(value))):
+            raise InputError(
+                f"{table.name}.{name}", f"expected at most {longest} characters and no NUL, got {value[:60]!r}"
+            )
 
 
 def _latest(table: sa.Table, order: sa.ColumnElement[Any], limit: int | None = 1) -> sa.Select[Any]:
@@ -218,6 +276,12 @@ def _get(connection: sa.Connection, kind: str, key: str) -> dict[str, Any] | Non
         connection.execute(joined.where(tables.entries.c.kind == kind, tables.entries.c.key == key)).mappings().first()
     )
     return dict(row) if row else None
+
+
+def _get_entry(connection: sa.Connection, kind: str, key: str) -> Entry | None:
+    query = sa.select(tables.entries).where(tables.entries.c.kind == kind, tables.entries.c.key == key)
+    row = connection.execute(query).mappings().first()
+    return _entry(row) if row else None
 
 
 def _entry(row: sa.RowMapping) -> Entry:

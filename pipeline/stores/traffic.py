@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 
+from pipeline.errors import StoreError
 from pipeline.stores.engine import UtcTime, insert_missing, writing
+from pipeline.stores.snapshot import opened
 
 metadata = sa.MetaData()
 applications = sa.Table(
@@ -129,6 +132,65 @@ class TrafficStore:
             newest: datetime | None = connection.execute(sa.select(sa.func.max(applications.c.event_time))).scalar_one()
             return newest
 
+    def application_ids(self) -> set[str]:
+        """Every application that some row is about."""
+        with self.engine.connect() as connection:
+            return {key for table in _TABLES for key in connection.execute(sa.select(table.c.application_id)).scalars()}
+
+    def count_before(self, moment: datetime) -> dict[str, int]:
+        """Rows per table that `delete_before` would delete."""
+        return self._count(_before(moment))
+
+    def delete_before(self, moment: datetime) -> dict[str, int]:
+        """Delete applications with event times before a moment, with their predictions and labels; rows per table."""
+        return self._delete(_before(moment))
+
+    def event_time_of(self, application_id: str) -> datetime | None:
+        """When an application was made."""
+        query = sa.select(applications.c.event_time).where(applications.c.application_id == application_id)
+        with self.engine.connect() as connection:
+            found: datetime | None = connection.execute(query).scalar_one_or_none()
+            return found
+
+    def count_of(self, application_id: str) -> dict[str, int]:
+        """Rows per table that `delete_of` would delete."""
+        return self._count(_of(application_id))
+
+    def delete_of(self, application_id: str) -> dict[str, int]:
+        """Delete one application with its predictions and labels; rows per table."""
+        return self._delete(_of(application_id))
+
+    def _count(self, chosen: Mapping[sa.Table, sa.ColumnElement[bool]]) -> dict[str, int]:
+        with self.engine.connect() as connection:
+            return {
+                table.name: int(connection.execute(sa.select(sa.func.count()).where(which)).scalar_one())
+                for table, which in chosen.items()
+            }
+
+    def _delete(self, chosen: Mapping[sa.Table, sa.ColumnElement[bool]]) -> dict[str, int]:
+        with writing(self.engine) as connection:
+            return {
+                table.name: int(connection.execute(table.delete().where(which)).rowcount)
+                for table, which in chosen.items()
+            }
+
+    def wipe(self) -> None:
+        """Leave no deleted row in the file: SQLite keeps them on free pages, and copies from when it moved them.
+
+        The file is written anew, and writers wait. PostgreSQL does it by itself (autovacuum).
+
+        Raises:
+            StoreError: Somebody writes for too long, or there is no room.
+        """
+        if self.engine.dialect.name != "sqlite" or not self.engine.url.database:
+            return
+        try:
+            with opened(Path(self.engine.url.database)) as connection:
+                for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                    connection.execute(statement).fetchall()
+        except OSError as error:
+            raise StoreError("traffic store", f"deleted, but not written anew: {error.strerror}", "repeat it") from None
+
     def _frame(self, query: sa.Select[Any]) -> pd.DataFrame:
         with self.engine.connect() as connection:
             result = connection.execute(query)
@@ -146,6 +208,22 @@ class TrafficStore:
         numeric = [name for name, kind in self.kinds.items() if kind == "numeric"]
         features[numeric] = features[numeric].astype("float64")
         return features
+
+
+_TABLES = (labels, predictions, applications)  # in this order they are deleted: labels are found by their application
+
+
+def _before(moment: datetime) -> dict[sa.Table, sa.ColumnElement[bool]]:
+    old = sa.select(applications.c.application_id).where(applications.c.event_time < moment)
+    return {
+        labels: labels.c.application_id.in_(old),
+        predictions: predictions.c.event_time < moment,
+        applications: applications.c.event_time < moment,
+    }
+
+
+def _of(application_id: str) -> dict[sa.Table, sa.ColumnElement[bool]]:
+    return {table: table.c.application_id == application_id for table in _TABLES}
 
 
 def _known_labels(start: datetime, end: datetime, *, as_of: datetime) -> sa.Subquery:

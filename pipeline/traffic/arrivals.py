@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from pipeline.keeping.erased import without_erased
 from pipeline.traffic.portfolio import Portfolio
 from pipeline.wiring import Workspace
 
@@ -21,24 +22,24 @@ class Arrived:
 
 
 def arrive(workspace: Workspace, portfolio: Portfolio, *, since: datetime, until: datetime) -> Arrived:
-    """Store what happened in [since, until); doing it again changes nothing.
+    """Store what happened in [since, until), but nothing of whom was erased; doing it again changes nothing.
 
     Applications are scored once, by the champion at `until`. Labels are recorded as known at `until`.
     """
     rows = portfolio.rows
-    new = rows[(rows["event_time"] >= since) & (rows["event_time"] < until)]
+    new = without_erased(workspace, rows[(rows["event_time"] >= since) & (rows["event_time"] < until)])
     applications = workspace.traffic.add_applications(new, received_at=until)
     workspace.traffic.add_predictions(_scored(workspace, new, scored_at=until))
     known = rows[
         rows["y"].notna() & (rows["known_at"] > since) & (rows["known_at"] <= until) & (rows["event_time"] < until)
     ]
-    labels = workspace.traffic.add_labels(known, recorded_at=until)
+    labels = workspace.traffic.add_labels(without_erased(workspace, known), recorded_at=until)
     return Arrived(applications=applications, labels=labels)
 
 
 def load_history(workspace: Workspace, portfolio: Portfolio, *, go_live: datetime) -> Arrived:
     """Store everything before go-live, with the labels known by then. History was never scored by our champion."""
-    rows = portfolio.rows[portfolio.rows["event_time"] < go_live]
+    rows = without_erased(workspace, portfolio.rows[portfolio.rows["event_time"] < go_live])
     applications = workspace.traffic.add_applications(rows, received_at=go_live)
     known = rows[rows["y"].notna() & (rows["known_at"] <= go_live)]
     return Arrived(applications=applications, labels=workspace.traffic.add_labels(known, recorded_at=go_live))

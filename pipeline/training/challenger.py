@@ -13,7 +13,8 @@ from pipeline.errors import InputError, NotEnoughDataError
 from pipeline.settings import Settings
 from pipeline.stores.engine import iso
 from pipeline.training.fit import Fitted, TrainingPlan, challenger_window
-from pipeline.training.model_files import TRUSTED_TYPES, folder_digest
+from pipeline.training.model_digests import folder_digest
+from pipeline.training.model_format import TRUSTED_TYPES
 from pipeline.training.plots import cutoff_figure, importance_figure
 
 FOLDER = "monitoring/retraining/challengers"

@@ -1,4 +1,4 @@
-"""A model as files: saved with skops, and loaded only when its folder's digest is the one on record."""
+"""A model as files: loaded only when its files are those on record, from the very bytes that were compared."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import skops.io as sio
 from numpy.typing import NDArray
 
-from pipeline.artefacts import canonical_json, sha256_text, sha256_tree
 from pipeline.errors import IntegrityError
-
-# What our recipes are made of, beyond what skops trusts by itself. A file that needs anything else is not ours.
-TRUSTED_TYPES = (
-    "functools.partial",
-    "numpy.dtype",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.utils.validation.check_array",
-)
+from pipeline.settings import Settings
+from pipeline.training.model_digests import RecordedModel, verified_files
+from pipeline.training.model_format import load_pipeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,34 +34,34 @@ class ScoringModel:
         return probabilities
 
 
-def folder_digest(files: dict[str, str]) -> str:
-    """One SHA-256 for a folder, from its files' names and SHA-256s."""
-    return sha256_text(canonical_json(files))
+def load_model(recorded: RecordedModel, settings: Settings) -> ScoringModel:
+    """Load a model whose files are exactly those the ledger recorded, and signed if the settings name a public key.
 
-
-def load_model(folder: Path, *, version: str, sha256: str, threshold: float, features: tuple[str, ...]) -> ScoringModel:
-    """Load a model whose files are exactly those the ledger recorded.
+    The files are read once. What was compared is what is loaded: a file changed a moment later changes nothing.
 
     Raises:
-        IntegrityError: A file is missing, changed or extra, or holds a type that our recipes never use.
+        IntegrityError: A file is missing, changed, extra or swapped, the signature is missing or not good, or the
+            .skops file holds a part that our recipes never make. The message names the file.
     """
-    if not folder.is_dir():
-        raise IntegrityError(folder, f"the files of model version {version} are gone")
-    if folder_digest(sha256_tree(folder)) != sha256:
-        raise IntegrityError(
-            folder, f"the files of model version {version} are not those the ledger recorded; not loaded"
-        )
+    files = verified_files(recorded, settings)
+    name, content = _skops_file(recorded.folder, files)
     try:
-        pipeline = sio.load(_skops_file(folder), trusted=list(TRUSTED_TYPES))
-    except sio.exceptions.UntrustedTypesFoundException as error:
+        pipeline = load_pipeline(content)
+    except ValueError as error:
         raise IntegrityError(
-            folder, f"model version {version}: {str(error).partition(chr(10))[0]}; not loaded"
+            recorded.folder, f"model version {recorded.version} is not used", f"{name}: {error}"
         ) from None
-    return ScoringModel(version=version, sha256=sha256, threshold=threshold, pipeline=pipeline, features=features)
+    return ScoringModel(
+        version=recorded.version,
+        sha256=recorded.sha256,
+        threshold=recorded.threshold,
+        pipeline=pipeline,
+        features=tuple(settings.data.features),
+    )
 
 
-def _skops_file(folder: Path) -> Path:
-    found = sorted(folder.glob("*.skops"))
+def _skops_file(folder: Path, files: dict[str, bytes]) -> tuple[str, bytes]:
+    found = [name for name in files if name.endswith(".skops") and "/" not in name]
     if len(found) != 1:
         raise IntegrityError(folder, f"expected one .skops file, found {len(found)}")
-    return found[0]
+    return found[0], files[found[0]]

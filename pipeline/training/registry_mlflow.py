@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from pipeline.errors import RegistryError
+
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing phones home
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by default a server that is down is waited for minutes
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _KEY_TAG = "mend.key"  # one training plan, one version: a crash and a repeat find it again
@@ -127,7 +132,25 @@ class MlflowRegistry:
         return self._registered(version)
 
     def project(self, *, champion: str, stages: Mapping[str, str]) -> list[str]:
-        """Make aliases and stage tags say what the ledger says; returns what had to be changed, one line each."""
+        """Make aliases and stage tags say what the ledger says; returns what had to be changed, one line each.
+
+        Raises:
+            RegistryError: It does not answer, or not as a registry does.
+        """
+        with self._answering():
+            return self._projected(champion, stages)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """MLflow raises whatever its store raises: a refused connection, a locked file, a full disk."""
+        try:
+            yield
+        except Exception as error:
+            told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            where = self.url.rpartition("@")[2]  # never a password
+            raise RegistryError(f"registry {where} does not answer; `mend reconcile` tells it later", told) from error
+
+    def _projected(self, champion: str, stages: Mapping[str, str]) -> list[str]:
         client, changes = self._client, []
         if (held := self.champion()) != champion:
             client.set_registered_model_alias(self.name, "champion", champion)

@@ -10,6 +10,7 @@ import pytest
 import streamlit as st
 from builders import AS_OF, REPOSITORY, a_workspace
 from dashboard_builders import Open, a_cycle
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from dashboard import loaders
@@ -35,6 +36,12 @@ def fresh_caches() -> Iterator[None]:
     for workspace in opened:
         workspace.ledger.engine.dispose()
         workspace.traffic.engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def on_this_machine_only() -> None:
+    """Where `.streamlit/config.toml` has a server listen; without a server nobody reads that file."""
+    config.set_option("server.address", "127.0.0.1")
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def a_reference(workspace: Workspace) -> None:
     files = freeze(frame, settings, horizon=timedelta(days=1096))
     sha256 = json.loads((workspace.root / "monitoring/reference/reference_metadata.json").read_text())["sha256"]
     with workspace.ledger.transaction(recorded_at=AS_OF) as writer:
-        writer.record("reference", "1", {"sha256": sha256, "rows": 300}, at=AS_OF, actor="mend", files=files)
+        writer.record("reference", "2", {"sha256": sha256, "rows": 300}, at=AS_OF, actor="mend", files=files)
 
 
 FAIRNESS = FairnessPolicy(

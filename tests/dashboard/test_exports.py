@@ -15,7 +15,7 @@ from pipeline.wiring import Workspace
 
 def test_json_holds_every_entry_in_order(workspace: Workspace) -> None:
     rows = json.loads(exports.as_json(workspace.ledger))
-    assert [row["seq"] for row in rows] == [1, 2, 3]
+    assert [row["seq"] for row in rows] == [1, 2, 3, 4]
     assert [row["hash"] for row in rows] == [entry.hash for entry in workspace.ledger.entries()]
 
 

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import decision, words
 from pipeline.promotion.decide import decide
+from pipeline.promotion.person import Person
 from pipeline.wiring import Workspace
 
 HOSTILE = "see **this** [link](https://example.org) <img src=x> $x$ :red[no]"
@@ -257,7 +258,8 @@ def test_what_cannot_be_signed_says_why_and_has_no_buttons(
 def test_after_one_promotion_the_other_dossier_is_out_of_date(workspace: Workspace, open_page: Open) -> None:
     stale = judged(workspace, a_dossier(challenger="3"))
     signed = judged(workspace, a_dossier(challenger="2"))
-    decide(workspace, signed, "approved", actor=OFFICER, reason="first", now=AS_OF)
+    officer = Person(actor=OFFICER, method="local", os_user="me")
+    decide(workspace, signed, "approved", person=officer, reason="first", now=AS_OF)
     page = open_page("review", config_of(workspace), digest=stale[:12])
     assert page.title[0].value == "Version 3: out of date"
     assert "the champion is now version 2" in texts(page)
@@ -290,4 +292,4 @@ def test_nothing_of_streamlit_runs_while_a_decision_is_made() -> None:
         for node in ast.walk(handler)
         if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("st.")
     }
-    assert used <= {"st.session_state", "st.session_state.pop"}
+    assert used <= {"st.session_state", "st.session_state.get", "st.session_state.pop"}

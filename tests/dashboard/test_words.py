@@ -186,8 +186,8 @@ def test_a_segment_in_which_the_challenger_finds_nothing_is_a_concern() -> None:
 
 def test_a_model_below_calling_everyone_bad_is_a_concern() -> None:
     found = concerns(a_dossier())
-    assert "Version 1's F1 of 0.251 is below that of calling every loan bad (0.333)." in found
-    assert not any(line.startswith("Version 2") for line in found)
+    assert "Version 1's F1 of 0.194 is below that of calling every loan bad (0.333)." in found
+    assert not any(line.startswith("Version 2's F1") for line in found)
     assert any(line.startswith("Version 2's F1") for line in concerns(a_dossier(better=False)))
 
 

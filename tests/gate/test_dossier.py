@@ -20,13 +20,14 @@ from pipeline.gate.dossier import DERIVED, Dossier
 from pipeline.gate.evidence import evidence
 from pipeline.gate.fairness import FairnessPolicy
 from pipeline.gate.measured import METRICS, Evidence, ModelMetrics, Paired, SegmentEvidence, Trial
+from pipeline.gate.provenance import Provenance
 from pipeline.gate.rows import Applicants
 from pipeline.gate.values import GatePolicy, Interval, Outcome
 
 AS_OF = datetime(2006, 7, 1, tzinfo=UTC)
 LONG_AGO = AS_OF - timedelta(days=30)
 POLICY = GatePolicy()
-GOLDEN_DIGEST = "aac886e6ed35fff6d70c3e137945500a2a9ba3132f063a2b381a1f40fe69f494"
+GOLDEN_DIGEST = "598f69c98e2f7338ed1da00973c3bf534195bfee211f90a3fea439d650d8ce38"
 
 
 def a_model(rows, positives, *, caught, called, auc=0.5, brier=0.125, log_loss=0.375, profit=0.0):
@@ -114,6 +115,12 @@ def a_dossier(*, found=None, policy=POLICY, last=LONG_AGO, last_try=None, as_of=
         "original_model_sha256": "7" * 64,
         "reference_sha256": "5" * 64,
         "signal_key": "drift:a,b",
+        "made_with": Provenance(
+            release="0.1.0",
+            code_sha256="8" * 64,
+            notebooks={"gate": "9" * 64},
+            libraries={"python": "3.11.7", "numpy": "2.4.6"},
+        ),
         "policy": policy,
         "evidence": found,
         "checks": all_checks(found, policy=policy, as_of=as_of, last_promotion_at=last, last_try_at=last_try),
@@ -305,8 +312,8 @@ def altered(record, path, value):
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        pytest.param(["schema_version"], 1, "gates of schema 1, which this version cannot", id="the schema before"),
-        pytest.param(["schema_version"], 3, "schema_version: Input should be 2", id="a schema to come"),
+        pytest.param(["schema_version"], 2, "of schema 2, which this version cannot", id="the schema before"),
+        pytest.param(["schema_version"], 4, "schema_version: Input should be 3", id="a schema to come"),
         pytest.param(["extra"], 1, "extra: Unexpected keyword argument", id="an unknown key"),
         pytest.param(["evidence", "extra"], 1, "evidence.extra: Unexpected", id="an unknown key inside"),
         pytest.param(["challenger"], 8, "challenger: Input should be a valid string", id="a number for a version"),
@@ -394,7 +401,7 @@ def test_a_dossier_of_schema_1_is_refused_in_one_plain_line():
     record = {"schema_version": 1, "challenger": "8", "evidence": {"f1_gain": None}, "status": "promotable"}
     with pytest.raises(IntegrityError) as refusal:
         Dossier.from_json(record)
-    assert str(refusal.value).endswith("by the gates of schema 1, which this version cannot recompute")
+    assert str(refusal.value).endswith("of schema 1, which this version cannot recompute")
     assert str(refusal.value).startswith("dossier: ") and "\n" not in str(refusal.value)
 
 

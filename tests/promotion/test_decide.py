@@ -8,6 +8,7 @@ from builders import AS_OF, HEAD, OFFICER, a_dossier, a_workspace, judged, put_o
 
 from pipeline.errors import IntegrityError, RefusedError
 from pipeline.promotion.decide import decide
+from pipeline.promotion.person import Person
 from pipeline.promotion.reconcile import projection
 from pipeline.promotion.review import find_digest, pending, reviewed
 from pipeline.promotion.state import Standing
@@ -25,7 +26,8 @@ def workspace(tmp_path):
 
 
 def sign(workspace, digest, verdict="approved", *, actor=OFFICER, reason="better", now=LATER):
-    return decide(workspace, digest, verdict, actor=actor, reason=reason, now=now)
+    person = actor if isinstance(actor, Person) else Person(actor=actor, method="local", os_user="clerk")
+    return decide(workspace, digest, verdict, person=person, reason=reason, now=now)
 
 
 def standings(workspace, now=LATER):
@@ -66,7 +68,7 @@ def test_the_same_act_twice_gets_the_first_answer(workspace):
 
 def changed(workspace, digest):
     path = workspace.root / workspace.ledger.get("dossier", digest)["path"]
-    path.write_text(path.read_text().replace('"model_name":"test"', '"model_name":"tset"'))
+    path.write_text(path.read_text().replace('"model_name":"sba', '"model_name":"abs'))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_evidence_against_a_former_champion_is_stale(workspace):
     second = judged(workspace, a_dossier(challenger="3"))
     sign(workspace, first)
     assert standings(workspace)["3"] is Standing.STALE
-    with pytest.raises(RefusedError, match="champion is now version 2"):
+    with pytest.raises(RefusedError, match="champion is now version 2, by promotion of credit"):
         sign(workspace, second)
 
 

@@ -1,7 +1,6 @@
 """The ledger keeps what was done: once, in order, and so that any change is seen and located."""
 
 import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,20 +8,22 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from tampering import behind_its_back, cut_after, rewrite, swap
 
 from pipeline.errors import MendError, RefusedError
 from pipeline.stores import engine as engines
 from pipeline.stores import ledger_tables, traffic
+from pipeline.stores.anchors import Anchor
 from pipeline.stores.engine import SCHEMA, migrate, open_engine
-from pipeline.stores.ledger import Ledger, entry_hash
+from pipeline.stores.ledger import Ledger
 from pipeline.stores.verify import verify
 
 NOON = datetime(2006, 7, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    engine = open_engine(f"sqlite:///{tmp_path}/ledger.db")
+def ledger(store_urls, tmp_path):
+    engine = open_engine(store_urls["ledger"])
     migrate(engine, "ledger", lock=tmp_path / "lock")
     yield Ledger(engine)
     engine.dispose()
@@ -102,15 +103,6 @@ def test_a_naive_time_is_refused(ledger):
     assert ledger.head()[0] == 0
 
 
-@contextmanager
-def behind_its_back(folder):
-    """The ledger's file, opened by somebody else."""
-    engine = sa.create_engine(f"sqlite:///{folder}/ledger.db")
-    with engine.begin() as connection:
-        yield connection
-    engine.dispose()
-
-
 def three_acts(ledger, folder):
     (folder / "report.json").write_text("{}")
     crown(ledger, "1", expected=None)
@@ -154,18 +146,28 @@ def test_an_untouched_record_verifies(ledger, tmp_path):
         ),
         pytest.param("UPDATE champions SET version = '9'", "champions", id="champions.version"),
         pytest.param("DELETE FROM signals WHERE key = 'k1'", "the row of entry 2 is gone", id="a row deleted"),
-        pytest.param("UPDATE entries SET at = 'yesterday' WHERE seq = 2", "not readable", id="a time that is none"),
+        pytest.param("UPDATE entries SET at = 'yesterday' WHERE seq = 2", "entry 2", id="a time that is none"),
         pytest.param(
-            "UPDATE signals SET as_of = 'yesterday' WHERE key = 'k1'", "not readable", id="an act's time that is none"
+            "UPDATE signals SET as_of = 'yesterday' WHERE key = 'k1'", "row of entry 2", id="an act's time that is none"
         ),
         pytest.param("UPDATE signals SET entry = 99 WHERE key = 'k1'", "entry 99", id="a row under another entry"),
+        pytest.param(
+            "UPDATE entries SET at = '2006-07-01 12:00:00.000000Z' WHERE seq = 2",
+            "entry 2",
+            id="a time spelt otherwise",
+        ),
+        pytest.param(
+            "INSERT INTO signals SELECT 'k9', as_of, reason, note, windows, 1 FROM signals WHERE key = 'k1'",
+            "signals, row of entry 1",
+            id="a row too many",
+        ),
         pytest.param("UPDATE entries SET body = 'x' WHERE seq = 2", "entry 2", id="a body that is no JSON"),
         pytest.param("UPDATE entries SET files = 'x' WHERE seq = 3", "entry 3", id="files that are no JSON"),
     ],
 )
 def test_any_change_to_the_record_is_found_and_located(ledger, tmp_path, statement, where):
     three_acts(ledger, tmp_path)
-    with behind_its_back(tmp_path) as other:
+    with behind_its_back(ledger) as other:
         other.exec_driver_sql(statement)
     found = verify(ledger, workspace=tmp_path)
     assert not found.verified
@@ -174,10 +176,43 @@ def test_any_change_to_the_record_is_found_and_located(ledger, tmp_path, stateme
 
 def test_an_entry_cut_out_of_the_middle_is_missed(ledger, tmp_path):
     three_acts(ledger, tmp_path)
-    with behind_its_back(tmp_path) as other:
-        other.exec_driver_sql("DELETE FROM entries WHERE seq = 2")
+    with behind_its_back(ledger) as other:
         other.exec_driver_sql("DELETE FROM signals WHERE key = 'k1'")
+        other.exec_driver_sql("DELETE FROM entries WHERE seq = 2")
     assert "ledger entry 2: missing" in " | ".join(verify(ledger, workspace=tmp_path).breaks)
+
+
+def test_entries_that_change_places_are_named(ledger, tmp_path):
+    three_acts(ledger, tmp_path)
+    with behind_its_back(ledger) as other:
+        swap(other, 2, 3)
+    breaks = " | ".join(verify(ledger, workspace=tmp_path).breaks)
+    assert "ledger entry 2 (signal k2): does not follow the entry before it" in breaks
+    assert "ledger entry 3 (signal k1): does not follow the entry before it" in breaks
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_a_tail_that_was_cut_off_is_missed_by_an_anchor_and_by_nothing_else(ledger, tmp_path, kept):
+    three_acts(ledger, tmp_path)
+    anchors = [Anchor(entry=entry.seq, hash=entry.hash, file="a.jsonl", line=entry.seq) for entry in ledger.entries()]
+    whole = verify(ledger, workspace=tmp_path, anchors=anchors)
+    assert (whole.verified, whole.anchors) == (True, 3)
+    with behind_its_back(ledger) as other:
+        cut_after(other, kept)
+    assert verify(ledger, workspace=tmp_path).verified
+    cut = verify(ledger, workspace=tmp_path, anchors=anchors)
+    assert cut.breaks == (f"ledger: the tail after entry {kept} is cut off: entry 3 was anchored (a.jsonl line 3)",)
+    assert cut.anchors == kept
+
+
+def test_a_ledger_written_anew_from_somewhere_on_is_known_by_an_anchor(ledger, tmp_path):
+    three_acts(ledger, tmp_path)
+    anchors = [Anchor(entry=entry.seq, hash=entry.hash, file="a", line=entry.seq) for entry in ledger.entries()]
+    with behind_its_back(ledger) as other:
+        rewrite(other, 2, actor="eve")
+    assert verify(ledger, workspace=tmp_path).verified
+    breaks = verify(ledger, workspace=tmp_path, anchors=anchors).breaks
+    assert breaks == tuple(f"ledger entry {n}: not the one that was anchored (a line {n})" for n in (2, 3))
 
 
 @pytest.mark.parametrize("content", [None, "{ }"], ids=["gone", "one byte more"])
@@ -193,8 +228,8 @@ def test_a_file_that_is_not_the_recorded_one_is_named(ledger, tmp_path, content)
 
 
 @pytest.mark.parametrize(("store", "metadata"), [("ledger", ledger_tables.metadata), ("traffic", traffic.metadata)])
-def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path, store, metadata):
-    engine = open_engine(f"sqlite:///{tmp_path}/store.db")
+def test_the_migrations_make_the_tables_that_the_code_uses(store_urls, tmp_path, store, metadata):
+    engine = open_engine(store_urls[store])
     migrate(engine, store, lock=tmp_path / "lock")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": f"alembic_version_{store}"})
@@ -215,8 +250,8 @@ def test_a_store_that_we_cannot_keep_promises_on_is_refused(url):
         open_engine(url)
 
 
-def test_sqlite_is_durable_and_new_enough(ledger):
-    with ledger.engine.connect() as connection:
+def test_sqlite_is_durable_and_new_enough(tmp_path):
+    with open_engine(f"sqlite:///{tmp_path}/x.db").connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         version = connection.exec_driver_sql("select sqlite_version()").scalar()
@@ -225,15 +260,13 @@ def test_sqlite_is_durable_and_new_enough(ledger):
 
 def test_an_entry_rewritten_with_a_fitting_hash_breaks_the_one_after_it(ledger, tmp_path):
     three_acts(ledger, tmp_path)
-    with behind_its_back(tmp_path) as other:
-        forged = dict(
-            other.execute(sa.select(ledger_tables.entries).where(ledger_tables.entries.c.seq == 2)).mappings().one()
-        )
-        forged["actor"] = "eve"
+    third = ledger.at(3)
+    with behind_its_back(ledger) as other:
+        rewrite(other, 2, actor="eve")
         other.execute(
             ledger_tables.entries.update()
-            .where(ledger_tables.entries.c.seq == 2)
-            .values(actor="eve", hash=entry_hash(forged))
+            .where(ledger_tables.entries.c.seq == 3)
+            .values(prev=third.prev, hash=third.hash)
         )
     breaks = verify(ledger, workspace=tmp_path).breaks
     assert breaks == ("ledger entry 3 (signal k2): does not follow the entry before it",)

@@ -14,8 +14,8 @@ KINDS = {"amount": "numeric", "state": "categorical"}
 
 
 @pytest.fixture
-def store(tmp_path):
-    engine = open_engine(f"sqlite:///{tmp_path}/traffic.db")
+def store(store_urls, tmp_path):
+    engine = open_engine(store_urls["traffic"])
     migrate(engine, "traffic", lock=tmp_path / "lock")
     yield TrafficStore(engine, KINDS)
     engine.dispose()

@@ -1,0 +1,265 @@
+"""A real dashboard and a real browser, and what people and machines do right after a click on Approve."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builders import HEAD, OFFICER, REPOSITORY
+from dashboard_builders import a_cycle
+from desk_builders import a_free_port, wait_for
+from kills import on
+from outcome import Outcome
+from playwright.sync_api import Browser, Page, sync_playwright
+from processes import in_child
+from stage import NOW, Stage, problems
+from test_browser import CHROMIUM, FLAGS, settle
+
+from pipeline.wiring import Workspace
+
+QUICK, FULL = 2, 10
+DELAYS_S = (0.0, 0.4, 0.02, 0.1, 0.2, 0.3, 0.05, 0.6, 0.8, 0.15)  # after the click: before, within and after the act
+_LEAVES_WITHIN_S = 30.0  # a dashboard that was told to stop
+_IN_FLIGHT_S = 5.0  # longer than an approval takes
+_BECAME, _ASKS = "Version 2 became champion", "Version 2 → champion?"
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """A dashboard over a copy of the stage, and how to reach it with a browser."""
+
+    config: Path
+    digest: str
+    browser: Browser
+    port: int
+    server: subprocess.Popen[bytes]
+
+    def open(self) -> Page:
+        """The page of version 2's dossier, in a session of its own."""
+        page = self.browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        page.goto(f"http://127.0.0.1:{self.port}/review?digest={self.digest}")
+        settle(page)
+        return page
+
+    def written(self, who: str = OFFICER) -> Page:
+        """The same with the form filled in, ready to be sent."""
+        page = self.open()
+        page.get_by_role("button", name="Approve…").click()
+        form = page.get_by_role("dialog")
+        form.get_by_role("combobox").click()
+        page.get_by_role("option", name=who).click()
+        form.get_by_role("textbox").fill(f"signed by {who}")
+        return page
+
+    def restart(self) -> None:
+        """Start it again if it is gone."""
+        if self.server.poll() is not None:
+            self.server = _started(self.config, self.port)
+
+
+Scenario = Callable[[Desk, float], list[str]]
+
+
+def outcomes(stage: Stage, *, quick: bool) -> Iterator[Outcome]:
+    """A row for each scenario."""
+    for fault, scenario in SCENARIOS.items():
+        yield tried(stage, fault, scenario, QUICK if quick else FULL)
+
+
+def tried(stage: Stage, fault: str, scenario: Scenario, tries: int) -> Outcome:
+    """One scenario, so many times, each on a desk of its own and with another delay after the click."""
+    if CHROMIUM is None:
+        return Outcome(fault=fault, stores=stage.name, tries=0, seen="NOT RUN: no Chromium; apt install chromium")
+    found, kept = [], 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for number in range(tries):
+            delay_s = DELAYS_S[number % len(DELAYS_S)]
+            with _a_desk(stage, browser) as desk:
+                wrong = scenario(desk, delay_s)
+                _settled(desk)
+                signed = _did(desk.config, lambda ws: len(ws.ledger.acts("decision")))
+                kept += signed
+                wrong += _afterwards(desk, signed=bool(signed))
+                found += [f"{delay_s:g} s after the click: {line}" for line in wrong[:1]]
+        browser.close()
+    if not kept:
+        found.append("no fault: no click ever reached the ledger")
+    return Outcome(
+        fault=f"dashboard: {fault}",
+        stores=stage.name,
+        tries=tries,
+        seen=f"on record after {kept} of {tries}, and then the page said so; after the others it still asked, and the "
+        "next click signed; one promotion and one record each time",
+        problems=tuple(found),
+    )
+
+
+def _tab_closed(desk: Desk, delay_s: float) -> list[str]:
+    page = desk.written()
+    _click(page)
+    time.sleep(delay_s)
+    page.close()
+    return []
+
+
+def _reloaded(desk: Desk, delay_s: float) -> list[str]:
+    page = desk.written()
+    _click(page)
+    time.sleep(delay_s)
+    page.reload()
+    settle(page)
+    return _no_exception(page)
+
+
+def _two_tabs(desk: Desk, delay_s: float) -> list[str]:
+    """Two people, or with no delay the same one, each with a form that is filled in."""
+    second = HEAD if delay_s else OFFICER
+    pages = [desk.written(OFFICER), desk.written(second)]
+    for page in pages:
+        _click(page)
+    answers = [_answer(page) for page in pages]
+    decisions = _did(desk.config, lambda ws: [made["actor"] for made in ws.ledger.acts("decision")])
+    refused = _did(desk.config, lambda ws: len(ws.ledger.entries(kind="refused_decision")))
+    wrong = [] if len(decisions) == 1 else [f"{len(decisions)} decisions"]
+    if second != OFFICER:
+        told = [text for text in answers if "Not decided" in text]
+        wrong += [] if len(told) == 1 and decisions[0] in told[0] else [f"the loser is not told who won: {answers}"]
+        wrong += [] if refused == 1 else [f"{refused} refusals on record, expected 1"]
+    elif any("Not decided" in text for text in answers) or refused:
+        wrong.append(f"the same act twice was refused: {answers}")
+    return wrong
+
+
+def _stopped(desk: Desk, delay_s: float) -> list[str]:
+    return _signalled(desk, delay_s, signal.SIGTERM)
+
+
+def _killed(desk: Desk, delay_s: float) -> list[str]:
+    return _signalled(desk, delay_s, signal.SIGKILL)
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "the tab is closed right after the click": _tab_closed,
+    "the page is reloaded right after the click": _reloaded,
+    "two tabs sign the same dossier": _two_tabs,
+    "SIGTERM right after the click": _stopped,
+    "SIGKILL right after the click": _killed,
+}
+
+
+def _signalled(desk: Desk, delay_s: float, what: signal.Signals) -> list[str]:
+    page = desk.written()
+    _click(page)
+    time.sleep(delay_s)
+    desk.server.send_signal(what)
+    try:
+        desk.server.wait(_LEAVES_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        desk.server.kill()
+        desk.server.wait()
+        return [f"still there {_LEAVES_WITHIN_S:g} s after {what.name}"]
+    finally:
+        page.close()
+    return []
+
+
+def _click(page: Page) -> None:
+    """Send the form, and do not wait for what comes of it."""
+    page.get_by_role("dialog").get_by_role("button", name="Approve", exact=True).click(no_wait_after=True)
+
+
+def _answer(page: Page) -> str:
+    """What a page says became of the click."""
+    said = page.get_by_text("Not decided").or_(page.get_by_role("heading", name=_BECAME))
+    said.first.wait_for(timeout=60_000)
+    return str(said.first.inner_text())
+
+
+def _afterwards(desk: Desk, *, signed: bool) -> list[str]:
+    """The page, after a restart if there was need of one, says what happened; and a click signs what was not signed."""
+    desk.restart()
+    page = desk.open()
+    wrong = _no_exception(page)
+    told = page.get_by_role("heading", level=1).first.inner_text()
+    if told != (_BECAME if signed else _ASKS):
+        wrong.append(f"signed: {signed}, and the page says {told!r}")
+    page.close()
+    if not signed:
+        page = desk.written()
+        _click(page)
+        if "Not decided" in (answer := _answer(page)):
+            wrong.append(f"not signed, and a new click is refused: {answer}")
+        page.close()
+    wrong += _did(desk.config, lambda ws: problems(ws, expected={"2"}))
+    acts = _did(desk.config, lambda ws: [len(ws.ledger.acts(kind)) for kind in ("decision", "champion")])
+    if acts != [1, 2]:
+        wrong.append(f"{acts[0]} decisions and {acts[1]} champions on record, expected 1 and 2")
+    return wrong
+
+
+def _no_exception(page: Page) -> list[str]:
+    return ["the page shows an exception"] if page.locator('[data-testid="stException"]').count() else []
+
+
+def _settled(desk: Desk) -> None:
+    """An approval that was under way has ended: it is on record, or its time is over."""
+    deadline = time.monotonic() + _IN_FLIGHT_S
+    while time.monotonic() < deadline and desk.server.poll() is None:
+        if _did(desk.config, lambda ws: len(ws.ledger.acts("decision"))):
+            return
+        time.sleep(0.5)
+
+
+def _did(config: Path, act: Callable[[Workspace], Any]) -> Any:
+    answer = in_child(lambda: on(config, act))
+    assert "value" in answer, answer
+    return answer["value"]
+
+
+@contextmanager
+def _a_desk(stage: Stage, browser: Browser) -> Iterator[Desk]:
+    with stage.copy() as config:
+        _did(config, lambda ws: a_cycle(ws, NOW, status="stable"))  # its clock stands where dossiers can be signed
+        port = a_free_port()
+        desk = Desk(config=config, digest=stage.digests["2"], browser=browser, port=port, server=_started(config, port))
+        try:
+            yield desk
+        finally:
+            desk.server.kill()
+            desk.server.wait()
+            for context in browser.contexts:
+                context.close()
+            _quiet(config)
+
+
+def _started(config: Path, port: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "pipeline", "--config", str(config), "dashboard", "--port", str(port)]
+    quiet = subprocess.DEVNULL
+    server = subprocess.Popen(command, cwd=REPOSITORY, stdout=quiet, stderr=quiet)
+    wait_for(port)
+    return server
+
+
+def _quiet(config: Path) -> None:
+    """Nobody works on this desk any more: the dashboard lets a process of its own tell the registry."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and any(_works_on(config)):
+        time.sleep(0.2)
+
+
+def _works_on(config: Path) -> Iterator[int]:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if int(process.name) != os.getpid() and str(config).encode() in (process / "cmdline").read_bytes():
+                yield int(process.name)
+        except OSError:
+            continue  # it has ended
