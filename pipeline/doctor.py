@@ -19,6 +19,7 @@ from pipeline.errors import MendError
 from pipeline.keeping.finishing import unfinished
 from pipeline.promotion.reconcile import projection
 from pipeline.settings import Settings
+from pipeline.stores.anchors import anchor_files, read_anchors
 from pipeline.stores.verify import verify
 from pipeline.traffic.portfolio import read_portfolio
 from pipeline.wiring import Workspace, open_workspace
@@ -193,7 +194,9 @@ def _unfinished(workspace: Workspace) -> str:
 
 
 def _ledger(workspace: Workspace) -> str:
-    checked = verify(workspace.ledger, workspace=workspace.root)
+    files = [path for path in anchor_files(workspace.settings.ledger, workspace.root) if path.exists()]
+    anchors = [each for path in files for each in read_anchors(path)[0]]
+    checked = verify(workspace.ledger, workspace=workspace.root, anchors=anchors)
     if not checked.verified:
         raise MendError(f"{len(checked.breaks)} breaks; the first: {checked.breaks[0]}")
     return f"{checked.entries} entries and {checked.files} files as written"

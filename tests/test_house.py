@@ -21,7 +21,12 @@ from packaging.utils import canonicalize_name
 from pydantic import BaseModel
 
 from pipeline.settings_alerts import AlertSettings
-from pipeline.settings_deciding import GateSettings, ProfitSettings
+from pipeline.settings_deciding import ApprovalSettings, GateSettings, ProfitSettings
+from pipeline.settings_identity import IdentitySettings
+from pipeline.settings_keeping import KeepingSettings
+from pipeline.settings_ledger import LedgerSettings
+from pipeline.settings_promotion import WatchSettings
+from pipeline.settings_signing import SigningSettings
 from pipeline.settings_watching import MonitorSettings, RetrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -213,6 +218,8 @@ def test_every_command_that_a_document_or_the_makefile_names_exists() -> None:
 EXPLAINED: dict[str, tuple[type[BaseModel], ...]] = {
     "gates.md": (GateSettings, ProfitSettings),
     "drift.md": (MonitorSettings, RetrainSettings, AlertSettings),
+    "reliability.md": (WatchSettings, KeepingSettings),
+    "security.md": (ApprovalSettings, IdentitySettings, SigningSettings, LedgerSettings),
 }
 
 

@@ -21,7 +21,7 @@ from stage import Stage, close, opened
 _PAGE = 4096  # bytes; SQLite's page and the kernel's
 _NEW_USER, _NEW_MOUNTS = 0x10000000, 0x00020000  # clone flags of unshare(2)
 _DISK_MIB = 64
-_STEP_KIB, _QUICK_STEP_KIB = 4, 48
+_STEP_KIB, _QUICK_STEP_KIB = 4, 60
 _MOST_KIB = 2048
 FILES = "ws/monitoring"  # where documents go
 _IN_A_ROW = 3  # so many tries that all had room: larger disks are no fault any more
@@ -47,7 +47,7 @@ def _files_that_may_not_grow(stage: Stage, act: Act, *, quick: bool) -> Outcome:
     with stage.copy() as config:
         _prepared(config, act)
         limits = in_child(lambda: _limits(config, act))["value"]
-    asked = limits[:: max(1, len(limits) // 6)] + limits[-1:] if quick else limits
+    asked = limits[:: max(1, len(limits) // 4)] + limits[-1:] if quick else limits
     tolds, found = [], []
     for limit, opened_before in ((limit, when) for limit in asked for when in (True, False)):
         told, wrong = _under_a_limit(stage, act, limit, opened_before)

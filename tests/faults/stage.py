@@ -19,7 +19,6 @@ from pipeline.settings import load_settings
 from pipeline.stores.verify import verify
 from pipeline.wiring import Workspace, open_workspace
 
-TEMPLATE = "stage"
 NOW = AS_OF + timedelta(days=1)
 SIGNER = Person(actor=OFFICER, method="local", os_user="clerk")
 SECOND = Person(actor=HEAD, method="local", os_user="clerk")
@@ -39,7 +38,7 @@ class Stage:
         self.folder, self.server = folder, server
         self.name = "PostgreSQL" if server else "SQLite"
         self.digests: dict[str, str] = {}
-        self._template = folder / "template"
+        self._template, self._database = folder / "template", f"stage_{uuid.uuid4().hex[:12]}"
         self._make(versions, approvers)
 
     def _make(self, versions: int, approvers: int) -> None:
@@ -48,8 +47,8 @@ class Stage:
         if approvers:
             changes["approvers"] = str([f"approver{i}" for i in range(approvers)]).replace("'", '"')
         if self.server:
-            self.server.sql(f"CREATE DATABASE {TEMPLATE}")
-        with self._on(TEMPLATE):
+            self.server.sql(f"CREATE DATABASE {self._database}")
+        with self._on(self._database):
             workspace = a_workspace(self._template, **changes)
             for version in map(str, range(2, versions + 1)):
                 self.digests[version] = judged(workspace, a_dossier(challenger=version))
@@ -80,7 +79,7 @@ class Stage:
         name = f"t{uuid.uuid4().hex[:12]}"
         shutil.copytree(self._template, self.folder / name)
         if self.server:
-            self.server.sql(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+            self.server.sql(f"CREATE DATABASE {name} TEMPLATE {self._database}")
         try:
             with self._on(name):
                 yield self.folder / name / "mend.toml"
