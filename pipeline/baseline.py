@@ -98,7 +98,7 @@ def record_baseline(workspace: Workspace, *, at: datetime, actor: str, say: Call
     }
     body = {"version": champion, "reference_sha256": workspace.reference_sha256, "rows": len(made.rows)}
     with workspace.ledger.transaction(recorded_at=wall_clock()) as writer:
-        writer.record(KIND, f"{champion} {workspace.reference_sha256[:12]}", body, at=at, actor=actor, files=files)
+        writer.record(KIND, baseline_key(champion, workspace.reference_sha256), body, at=at, actor=actor, files=files)
     say(f"limits for version {champion} got ready: {made.prepared.questions} questions a look")
 
 
@@ -168,6 +168,15 @@ def _checked(workspace: Workspace, name: str, files: Mapping[str, Any]) -> bytes
     if sha256_file(path) != files.get(name):
         raise IntegrityError(path, "not the limits that were recorded; not used")
     return path.read_bytes()
+
+
+def baseline_key(version: str, reference_sha256: str) -> str:
+    """Under which the ledger knows what was prepared for a champion against a reference.
+
+    >>> baseline_key("2", "7e1f129f31d1" + "0" * 52)
+    '2 7e1f129f31d1'
+    """
+    return f"{version} {reference_sha256[:12]}"
 
 
 def _about(version: str) -> str:

@@ -10,6 +10,7 @@ from builders import AS_OF, OFFICER, a_dossier, judged
 from small_bank import HORIZON, model_of
 
 from pipeline.artefacts import write_atomically
+from pipeline.baseline import baseline_key
 from pipeline.promotion.decide import decide
 from pipeline.promotion.person import Person
 
@@ -31,7 +32,14 @@ def record_scores(workspace, version):
     pd.DataFrame({"score": model_of(version).score(small_bank.reference())}).to_parquet(buffer, index=False)
     files = {path: write_atomically(workspace.root / path, buffer.getvalue())}
     with workspace.ledger.transaction(recorded_at=AS_OF) as writer:
-        writer.record("baseline", version, {"version": version}, at=AS_OF, actor="mend", files=files)
+        writer.record(
+            "baseline",
+            baseline_key(version, workspace.reference_sha256),
+            {"version": version},
+            at=AS_OF,
+            actor="mend",
+            files=files,
+        )
 
 
 def new_people(workspace, *, seen_by, n=600, labelled=True, start=AS_OF - HORIZON):

@@ -13,6 +13,7 @@ import pandas as pd
 
 from pipeline.artefacts import sha256_file
 from pipeline.baseline import KIND as BASELINE
+from pipeline.baseline import baseline_key
 from pipeline.clock import wall_clock
 from pipeline.errors import IntegrityError, MendError
 from pipeline.gate.dossier import Dossier
@@ -248,7 +249,7 @@ def _canary(workspace: Workspace, version: str) -> Canary:
     from pipeline.training.model_digests import recorded_model
     from pipeline.training.model_files import load_model
 
-    entry = workspace.ledger.entry(BASELINE, version)
+    entry = workspace.ledger.entry(BASELINE, baseline_key(version, workspace.reference_sha256))
     if entry is None:
         return Canary(rows=0, reason=f"no score of version {version} is on record yet")
     (path, digest) = next((path, digest) for path, digest in entry.files.items() if path.endswith(".parquet"))

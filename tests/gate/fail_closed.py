@@ -29,6 +29,7 @@ from pipeline.gate.checks import all_checks
 from pipeline.gate.dossier import Dossier
 from pipeline.gate.evidence import evidence
 from pipeline.gate.measured import METRICS, Evidence, ModelMetrics, Paired, SegmentEvidence, Trial
+from pipeline.gate.provenance import Provenance
 from pipeline.gate.rows import UNKNOWN, Applicants, JudgedRows
 from pipeline.gate.values import GatePolicy, Interval, Outcome
 
@@ -64,6 +65,11 @@ class Case:
     broken: str
     follows: str
     judge: Callable[[], Judged]
+
+
+MADE_WITH = Provenance(
+    release="0.1.0", code_sha256="8" * 64, notebooks={"gate": "9" * 64}, libraries={"python": "3.11.7"}
+)
 
 
 class NotAValueError(MendError):
@@ -311,6 +317,7 @@ def dossier_of(found: Evidence, policy: GatePolicy, **changes: Any) -> Dossier:
         "original_model_sha256": "a" * 64,
         "reference_sha256": "c" * 64,
         "signal_key": "s",
+        "made_with": MADE_WITH,
     }
     checks = all_checks(found, policy=policy, **context)
     return made(Dossier, policy=policy, evidence=found, **fields | {"checks": checks} | context | changes)

@@ -133,19 +133,23 @@ def test_a_file_that_was_cut_or_changed_after_it_was_judged_is_refused(tmp_path)
         read_dossier(workspace, digest)
 
 
+HOLDER = {"version": "1", "entry": 3}
+
+
 @pytest.mark.parametrize(
     ("champion", "newest", "now", "stands"),
     [
-        pytest.param("1", True, AS_OF, Standing.PENDING, id="fresh"),
-        pytest.param("1", True, AS_OF + 14 * DAY, Standing.EXPIRED, id="expired to the second"),
-        pytest.param("1", True, datetime.max.replace(tzinfo=UTC), Standing.EXPIRED, id="at the end of time"),
-        pytest.param("3", True, AS_OF, Standing.STALE, id="another champion since"),
-        pytest.param("", True, AS_OF, Standing.STALE, id="no champion"),
-        pytest.param("1", False, AS_OF, Standing.SUPERSEDED, id="judged again since"),
+        pytest.param(HOLDER, True, AS_OF, Standing.PENDING, id="fresh"),
+        pytest.param(HOLDER, True, AS_OF + 14 * DAY, Standing.EXPIRED, id="expired to the second"),
+        pytest.param(HOLDER, True, datetime.max.replace(tzinfo=UTC), Standing.EXPIRED, id="at the end of time"),
+        pytest.param({"version": "3", "entry": 8}, True, AS_OF, Standing.STALE, id="another champion since"),
+        pytest.param({"version": "1", "entry": 9}, True, AS_OF, Standing.STALE, id="the same one back by a rollback"),
+        pytest.param(None, True, AS_OF, Standing.STALE, id="no champion"),
+        pytest.param(HOLDER, False, AS_OF, Standing.SUPERSEDED, id="judged again since"),
     ],
 )
 def test_a_promotable_dossier_does_not_stay_so_for_ever(champion, newest, now, stands):
-    row = {"status": "promotable", "champion": "1", "expires_at": AS_OF + 14 * DAY}
+    row = {"status": "promotable", "champion": "1", "expires_at": AS_OF + 14 * DAY, "entry": 7}
     assert standing(row, decision=None, champion=champion, newest_of_challenger=newest, now=now) is stands
 
 
