@@ -163,7 +163,8 @@ def test_a_changed_model_does_not_score(demo_copy):
     for path in (demo_copy.parent / "ws").glob("mlflow/artifacts/models/*/artifacts/model.skops"):
         path.write_bytes(path.read_bytes() + b"\0")
     told = mend("replay", "--keep-going", "--step", "90d", config=demo_copy, exit_code=4)
-    assert "not those the ledger recorded; not loaded" in told.stderr
+    assert "is not used" in told.stderr
+    assert "model.skops: changed, SHA-256" in told.stderr
 
 
 def test_an_alias_moved_by_hand_is_put_back_and_told(demo_copy):
