@@ -19,6 +19,7 @@ from desk_builders import a_free_port, wait_for
 from kills import on
 from outcome import Outcome
 from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Error as PageError
 from processes import in_child
 from stage import NOW, Stage, problems
 from test_browser import CHROMIUM, FLAGS, settle
@@ -84,11 +85,8 @@ def tried(stage: Stage, fault: str, scenario: Scenario, tries: int) -> Outcome:
         for number in range(tries):
             delay_s = DELAYS_S[number % len(DELAYS_S)]
             with _a_desk(stage, browser) as desk:
-                wrong = scenario(desk, delay_s)
-                _settled(desk)
-                signed = _did(desk.config, lambda ws: len(ws.ledger.acts("decision")))
+                wrong, signed = _once(desk, scenario, delay_s)
                 kept += signed
-                wrong += _afterwards(desk, signed=bool(signed))
                 found += [f"{delay_s:g} s after the click: {line}" for line in wrong[:1]]
         browser.close()
     if not kept:
@@ -101,6 +99,18 @@ def tried(stage: Stage, fault: str, scenario: Scenario, tries: int) -> Outcome:
         "next click signed; one promotion and one record each time",
         problems=tuple(found),
     )
+
+
+def _once(desk: Desk, scenario: Scenario, delay_s: float) -> tuple[list[str], bool]:
+    """What did not hold, and whether the click reached the ledger."""
+    signed = False
+    try:
+        wrong = scenario(desk, delay_s)
+        _settled(desk)
+        signed = bool(_did(desk.config, lambda ws: len(ws.ledger.acts("decision"))))
+        return wrong + _afterwards(desk, signed=signed), signed
+    except PageError as error:
+        return [f"the page is not as expected: {' '.join(str(error).split())[:200]}"], signed
 
 
 def _tab_closed(desk: Desk, delay_s: float) -> list[str]:
