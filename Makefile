@@ -98,7 +98,7 @@ test: setup ## run the tests on all cores, doctests included
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 lint: setup ## style and formatting (the notebooks' rules are among the tests)
-	$(BIN)/ruff check
+	$(BIN)/ruff check --no-cache
 	$(BIN)/ruff format --check
 
 types: setup ## mypy, strict

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from outcome import Outcome
-from pipeline.promotion.rollback import rollback
 from processes import Line, finish, in_child, killed_before, passed, start, where
 from stage import NOW, SECOND, SIGNER, Stage, close, opened, problems
 
 from pipeline.promotion.decide import decide
 from pipeline.promotion.reconcile import reconcile
+from pipeline.promotion.rollback import rollback
 from pipeline.wiring import Workspace
 
 QUICK = 25  # lines tried in a quick run, spread evenly
