@@ -16,7 +16,7 @@ SHOWN = 500  # entries on the page; the exports hold them all
 KINDS = ("decision", "champion", "dossier", "challenger", "signal", "cycle", "run", "reference")
 MORE_KINDS = (
     *("signature", "request", "rollback", "watch", "pruned", "erasure"),
-    *("refused_decision", "refused_request", "refused_rollback"),
+    *("refused_decision", "refused_request", "refused_rollback", "refused_clock"),
     *("registry_followed", "registry_moved_by_hand"),
 )
 

@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 from pipeline.artefacts import sha256_text, stamp
 from pipeline.clock import wall_clock
-from pipeline.errors import IntegrityError, RefusedError
+from pipeline.errors import IntegrityError, MendError, RefusedError
 from pipeline.judging import DECISIONS
 from pipeline.promotion.documents import decision_document, write_missing_documents
 from pipeline.promotion.person import Person, require_authority
 from pipeline.promotion.review import read_dossier
+from pipeline.promotion.set_back import REFUSED, ClockSetBackError, require_clock_not_set_back
 from pipeline.promotion.state import Standing, standing
 from pipeline.promotion.unchanged import require_unchanged
 from pipeline.stores.engine import iso
@@ -55,7 +56,7 @@ def decide(
             writer.record("signature", digest, signature, at=now, actor=person.actor)
             writer.record("decision", digest, {**values, "path": path}, at=now, actor=person.actor, files=files)
     except (RefusedError, IntegrityError) as refusal:
-        _record_refusal(workspace, digest, verdict, person, now, str(refusal))
+        _record_refusal(workspace, digest, verdict, person, now, refusal)
         raise
     write_missing_documents(workspace)
     workspace.anchor(now=now)
@@ -93,6 +94,7 @@ def _require_decidable(
     assert row is not None
     decision = writer.get("decision", digest)
     champion = writer.champion()
+    require_clock_not_set_back(writer)
     state = standing(
         row,
         decision=decision,
@@ -136,9 +138,10 @@ def _why_not(state: Standing, row: dict[str, Any], champion: str) -> str:
     }[state]
 
 
-def _record_refusal(workspace: Workspace, digest: str, verdict: str, person: Person, now: datetime, why: str) -> None:
-    body = {"digest": digest, "verdict": verdict, **person.to_json(), "why": why, "at": iso(now)}
+def _record_refusal(
+    workspace: Workspace, digest: str, verdict: str, person: Person, now: datetime, refusal: MendError
+) -> None:
+    kind = REFUSED if isinstance(refusal, ClockSetBackError) else "refused_decision"
+    body = {"digest": digest, "verdict": verdict, **person.to_json(), "why": str(refusal), "at": iso(now)}
     with workspace.ledger.transaction(recorded_at=wall_clock()) as writer:
-        writer.record(
-            "refused_decision", f"{digest[:16]} {verdict} {writer.next_seq()}", body, at=now, actor=person.actor
-        )
+        writer.record(kind, f"{digest[:16]} {verdict} {writer.next_seq()}", body, at=now, actor=person.actor)

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.clock import wall_clock
-from pipeline.errors import IntegrityError, NotInitialisedError, RefusedError
+from pipeline.errors import IntegrityError, MendError, NotInitialisedError, RefusedError
 from pipeline.promotion.person import Person, require_authority
+from pipeline.promotion.set_back import REFUSED as REFUSED_CLOCK
+from pipeline.promotion.set_back import ClockSetBackError, require_clock_not_set_back
 from pipeline.stores.engine import iso
 from pipeline.stores.ledger import Ledger, LedgerWriter
 from pipeline.training.model_digests import require_model_files
@@ -83,7 +85,7 @@ def rollback(
         told = {"reason": reason.strip(), "person": person.to_json()}
         return _put_back(workspace, version, number=number, told=told, actor=person.actor, now=now)
     except (RefusedError, IntegrityError) as refusal:
-        _record_refusal(workspace, version, number, person.actor, now, {**person.to_json(), "why": str(refusal)})
+        _record_refusal(workspace, version, number, person.actor, now, person.to_json(), refusal)
         raise
 
 
@@ -115,7 +117,7 @@ def rollback_by_rule(
         told = {"reason": reason, "person": None, "evidence": dict(evidence)}
         return _put_back(workspace, version, number=number, told=told, actor=RULE, now=now)
     except (RefusedError, IntegrityError) as refusal:
-        _record_refusal(workspace, version, number, RULE, now, {"actor": RULE, "why": str(refusal)})
+        _record_refusal(workspace, version, number, RULE, now, {"actor": RULE}, refusal)
         raise
 
 
@@ -145,6 +147,7 @@ def _put_back(
             return done.body
         if (holder := writer.champion() or {}).get("number") != number:
             raise RefusedError(_overtaken(writer, holder))
+        require_clock_not_set_back(writer)
         writer.record(KIND, _key(number, version), body, at=now, actor=actor)
         writer.swap_champion(expected=champion["version"], new=version, at=now, how=KIND, actor=actor, digest=digest)
     workspace.anchor(now=now)
@@ -220,10 +223,17 @@ def _key(number: int, version: str) -> str:
 
 
 def _record_refusal(
-    workspace: Workspace, version: str, number: int, actor: str, now: datetime, told: Mapping[str, Any]
+    workspace: Workspace,
+    version: str,
+    number: int,
+    actor: str,
+    now: datetime,
+    who: Mapping[str, Any],
+    refusal: MendError,
 ) -> None:
     """A person's every try; a rule would try at each cycle, so that its first refusal of a kind is enough."""
-    body = {"from_number": number, "to_version": version, **told, "at": iso(now)}
+    kind = REFUSED_CLOCK if isinstance(refusal, ClockSetBackError) else REFUSED
+    body = {"from_number": number, "to_version": version, **who, "why": str(refusal), "at": iso(now)}
     with workspace.ledger.transaction(recorded_at=wall_clock()) as writer:
         tried = "by rule" if actor == RULE else str(writer.next_seq())
-        writer.record(REFUSED, f"{_key(number, version)} {tried}", body, at=now, actor=actor)
+        writer.record(kind, f"{_key(number, version)} {tried}", body, at=now, actor=actor)

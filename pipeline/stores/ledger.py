@@ -72,7 +72,7 @@ class LedgerWriter:
         """Write one act and its entry; False, and nothing written, when this act is on record already."""
         table = tables.ACTS.get(kind)
         values = values if table is None else _as_stored(table, values)
-        known = sa.select(tables.entries.c.seq).where(tables.entries.c.kind == kind, tables.entries.c.key == key)
+        known = sa.select(tables.entries.c.seq).where(_under(kind, key))
         if self.connection.execute(known).first() is not None:
             return False
         last = self.connection.execute(
@@ -125,6 +125,12 @@ class LedgerWriter:
         query = _latest(tables.dossiers, tables.dossiers.c.entry).where(tables.dossiers.c.challenger == challenger)
         row = self.connection.execute(query).mappings().first()
         return str(row["digest"]) if row else None
+
+    def newest(self, *, but: str) -> Entry | None:
+        """The newest entry of any kind but one."""
+        query = sa.select(tables.entries).where(tables.entries.c.kind != but)
+        row = self.connection.execute(query.order_by(tables.entries.c.seq.desc()).limit(1)).mappings().first()
+        return _entry(row) if row else None
 
     def next_seq(self) -> int:
         """Number that the next entry will have."""
@@ -272,16 +278,21 @@ def _latest(table: sa.Table, order: sa.ColumnElement[Any], limit: int | None = 1
 def _get(connection: sa.Connection, kind: str, key: str) -> dict[str, Any] | None:
     table = tables.ACTS[kind]
     joined = sa.select(table).join(tables.entries, tables.entries.c.seq == table.c.entry)
-    row = (
-        connection.execute(joined.where(tables.entries.c.kind == kind, tables.entries.c.key == key)).mappings().first()
-    )
+    row = connection.execute(joined.where(_under(kind, key))).mappings().first()
     return dict(row) if row else None
 
 
 def _get_entry(connection: sa.Connection, kind: str, key: str) -> Entry | None:
-    query = sa.select(tables.entries).where(tables.entries.c.kind == kind, tables.entries.c.key == key)
+    query = sa.select(tables.entries).where(_under(kind, key))
     row = connection.execute(query).mappings().first()
     return _entry(row) if row else None
+
+
+def _under(kind: str, key: str) -> sa.ColumnElement[bool]:
+    """The one entry of this kind and key; none where a NUL is in it, which PostgreSQL refuses even to look for."""
+    if "\0" in key:
+        return sa.false()
+    return (tables.entries.c.kind == kind) & (tables.entries.c.key == key)
 
 
 def _entry(row: sa.RowMapping) -> Entry:

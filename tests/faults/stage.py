@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 from builders import AS_OF, HEAD, OFFICER, a_dossier, a_workspace, judged
 from postgres import Server
@@ -56,7 +57,8 @@ class Stage:
             client.create_registered_model(workspace.settings.model.name)
             for version in range(1, versions + 1):
                 client.create_model_version(workspace.settings.model.name, str(workspace.root / f"mlflow/{version}"))
-            reconcile(workspace, now=AS_OF)
+            with patch("pipeline.promotion.reconcile.wall_clock", return_value=AS_OF):  # all of it was recorded by then
+                reconcile(workspace, now=AS_OF)
             close(workspace)
 
     @contextmanager

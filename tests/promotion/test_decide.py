@@ -18,7 +18,7 @@ LATER = AS_OF + timedelta(days=1)
 
 
 @pytest.fixture
-def workspace(tmp_path):
+def workspace(stores, tmp_path):
     made = a_workspace(tmp_path)
     yield made
     made.ledger.engine.dispose()
@@ -168,3 +168,51 @@ def test_a_version_that_nobody_judged_is_staged_not_archived(workspace):
     with workspace.ledger.transaction(recorded_at=AS_OF) as writer:
         put_on_record(writer, version="4")
     assert projection(workspace, now=LATER).stages == {"1": "Production", "4": "Staging"}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Sets what the machine's clock says when a decision or a rollback is recorded."""
+
+    def says(moment):
+        for module in ("decide", "rollback"):
+            monkeypatch.setattr(f"pipeline.promotion.{module}.wall_clock", lambda: moment)
+
+    return says
+
+
+def test_a_clock_set_back_behind_the_record_signs_nothing_however_often_it_is_tried(workspace, clock):
+    digest = judged(workspace, a_dossier())
+    clock(AS_OF + timedelta(days=20))
+    with pytest.raises(RefusedError, match="expired"):
+        sign(workspace, digest, now=AS_OF + timedelta(days=20))
+    clock(LATER)
+    for _ in range(2):
+        with pytest.raises(RefusedError, match=r"clock says 2006-07-02 00:00 UTC, but entry .* 2006-07-21"):
+            sign(workspace, digest)
+    assert workspace.ledger.champion()["version"] == "1"
+    assert len(workspace.ledger.entries(kind="refused_clock")) == 2
+    assert verify(workspace.ledger, workspace=workspace.root).verified
+
+
+def test_clocks_of_two_machines_may_differ_by_a_minute(workspace, clock):
+    digest = judged(workspace, a_dossier())  # recorded at AS_OF
+    clock(AS_OF - timedelta(seconds=61))
+    with pytest.raises(RefusedError, match="clock"):
+        sign(workspace, digest)
+    clock(AS_OF - timedelta(seconds=60))
+    sign(workspace, digest)
+    assert workspace.ledger.champion()["version"] == "2"
+
+
+def test_a_clock_that_ran_ahead_blocks_only_until_something_is_recorded_at_the_right_time(workspace, clock):
+    digest = judged(workspace, a_dossier())
+    clock(LATER + timedelta(days=365))
+    with pytest.raises(RefusedError, match="reason"):
+        sign(workspace, digest, reason=" ")
+    clock(LATER)
+    with pytest.raises(RefusedError, match="let a cycle run at the right time first"):
+        sign(workspace, digest)
+    judged(workspace, a_dossier(challenger="3"))
+    sign(workspace, digest)
+    assert workspace.ledger.champion()["version"] == "2"

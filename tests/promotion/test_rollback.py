@@ -25,7 +25,7 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def empty(tmp_path):
+def empty(stores, tmp_path):
     """Version 1 is the first champion."""
     made = a_workspace(tmp_path)
     yield made
@@ -371,3 +371,11 @@ def test_of_a_first_champion_the_list_is_empty(empty):
     assert empty.ledger.champion()["since"] == GO_LIVE
     with pytest.raises(RefusedError, match="version 1 is the champion"):
         back(empty)
+
+
+def test_a_clock_set_back_behind_the_record_rolls_nothing_back(workspace, monkeypatch):
+    monkeypatch.setattr("pipeline.promotion.rollback.wall_clock", lambda: AS_OF)  # the promotion was recorded today
+    with pytest.raises(RefusedError, match="clock says"):
+        back(workspace)
+    assert workspace.ledger.champion()["version"] == "2"
+    assert [entry.actor for entry in workspace.ledger.entries(kind="refused_clock")] == [OFFICER]

@@ -19,7 +19,7 @@ SIGNER = Person(actor=OFFICER, method="local", os_user="clerk")
 
 
 @pytest.fixture
-def desk(tmp_path):
+def desk(stores, tmp_path):
     workspace = a_workspace(tmp_path)
     with workspace.ledger.transaction(recorded_at=AS_OF) as writer:
         path = "monitoring/runs/r1/gate.ipynb"
