@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,8 +21,21 @@ from pipeline.cli_rollback import rollback_app
 from pipeline.cli_scenarios import scenario_app
 from pipeline.cli_signing import signing_app
 from pipeline.cli_simulate import simulate_app
-from pipeline.cli_terminal import As, AsOf, Digest, Reason, TokenFile, argument, err, out, progress, steps_over, waiting
-from pipeline.errors import InputError, MendError, RegistryError
+from pipeline.cli_terminal import (
+    As,
+    AsOf,
+    Digest,
+    Reason,
+    TokenFile,
+    argument,
+    err,
+    out,
+    progress,
+    steps_over,
+    tell_registry,
+    waiting,
+)
+from pipeline.errors import InputError, MendError
 from pipeline.settings import CONFIG_VARIABLE, load_settings
 from pipeline.settings_types import parse_day, parse_duration
 from pipeline.wiring import NOTEBOOKS, Workspace, open_workspace
@@ -192,10 +204,13 @@ def dashboard(
 ) -> None:
     """Open the review desk in a browser."""
     from pipeline.identity.desk import require_fit_desk, streamlit_options
+    from pipeline.promotion.reconcile import has_followed
 
     settings = load_settings()
     require_fit_desk(settings, address=address)
-    open_workspace(settings).require_champion()
+    workspace = open_workspace(settings)
+    if not has_followed(workspace):  # a crash came between a decision and its registry
+        _print_registry(workspace)
     os.environ[CONFIG_VARIABLE] = str(settings.source)
     script = NOTEBOOKS.parent / "dashboard" / "app.py"
     os.chdir(script.parent)  # where .streamlit/config.toml is
@@ -219,19 +234,12 @@ def _decide(digest: str, verdict: Any, as_: str, reason: str, token_file: str) -
     by = f"{decision['actor']}{'' if person.verified else ' (local, unverified)'}"
     out.print(escape(f"{decision['verdict']} by {by} as of {decision['at']:%Y-%m-%d}: {decision['reason']}"))
     out.print(f"champion is version {champion['version']} since {champion['since']:%Y-%m-%d}")
-    with waiting("telling the registry"):
-        for line in _followed(workspace, now):
-            out.print(f"registry: {escape(line)}")
+    _print_registry(workspace)
 
 
-def _followed(workspace: Workspace, now: datetime) -> list[str]:
-    """What the registry was told; one that is down takes nothing from the decision."""
-    from pipeline.promotion.reconcile import reconcile as follow
-
-    try:
-        return follow(workspace, now=now)
-    except RegistryError as failure:
-        return [str(failure)]
+def _print_registry(workspace: Workspace) -> None:
+    for line in tell_registry(workspace):
+        out.print(f"registry: {escape(line)}")
 
 
 def main(arguments: list[str] | None = None) -> None:

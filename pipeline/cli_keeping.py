@@ -88,7 +88,7 @@ def prune(
     token_file: TokenFile = "",
     as_json: Json = False,
 ) -> None:
-    """Delete artefacts and traffic older than `[keeping]` says. The ledger stays, and says what went."""
+    """Delete artefacts and traffic older than the `keeping` settings say. The ledger stays, and says what went."""
     from pipeline.identity.at_terminal import person_at_terminal
     from pipeline.keeping.prune import plan
     from pipeline.keeping.prune import prune as run

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from pipeline.cli_terminal import As, Json, Reason, TokenFile, out, print_json, table, waiting
-from pipeline.errors import RegistryError
+from pipeline.cli_terminal import As, Json, Reason, TokenFile, out, print_json, table, tell_registry
 from pipeline.settings import load_settings
 from pipeline.stores.engine import iso
 from pipeline.wiring import Workspace, open_workspace
@@ -37,7 +36,7 @@ def rollback(
     workspace = open_workspace(settings)
     workspace.require_champion()
     done = put_back(workspace, version, person=person, reason=reason, now=workspace.now())
-    champion, told = workspace.require_champion(), _registry(workspace)
+    champion, told = workspace.require_champion(), tell_registry(workspace)
     if as_json:
         print_json({**done, "champion": champion["version"], "since": iso(champion["since"]), "registry": told})
         return
@@ -47,17 +46,6 @@ def rollback(
     out.print(f"champion is version {champion['version']} since {champion['since']:%Y-%m-%d}")
     for line in told:
         out.print(f"registry: {escape(line)}")
-
-
-def _registry(workspace: Workspace) -> list[str]:
-    """Let the registry follow; one that is down does not undo what was done."""
-    from pipeline.promotion.reconcile import reconcile
-
-    try:
-        with waiting("telling the registry"):
-            return reconcile(workspace, now=workspace.now())
-    except RegistryError as failure:
-        return [str(failure)]
 
 
 def _list(workspace: Workspace, *, as_json: bool) -> None:

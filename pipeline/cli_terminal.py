@@ -110,3 +110,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "–"}[value]
     return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+
+
+def tell_registry(workspace: Workspace) -> list[str]:
+    """Let the registry follow the ledger; a line for each thing that changed, or why it could not be told."""
+    from pipeline.promotion.reconcile import follow
+
+    with waiting("telling the registry"):
+        return follow(workspace, now=workspace.now())

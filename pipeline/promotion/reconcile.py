@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.clock import wall_clock
+from pipeline.errors import RegistryError
 from pipeline.promotion.documents import write_missing_documents
 from pipeline.promotion.review import reviewed
 from pipeline.promotion.state import Standing
@@ -68,6 +69,19 @@ def reconcile(workspace: Workspace, *, now: datetime) -> list[str]:
             }
             writer.record("registry_followed", f"champion {wanted.number}", followed_now, at=now, actor=RECONCILE)
     return [*written, *changes]
+
+
+def follow(workspace: Workspace, *, now: datetime) -> list[str]:
+    """`reconcile` after an act that stands already: a registry that is down is said in a line and stops nothing."""
+    try:
+        return reconcile(workspace, now=now)
+    except RegistryError as failure:
+        return [str(failure)]
+
+
+def has_followed(workspace: Workspace) -> bool:
+    """Whether the registry was told of today's champion, by the ledger alone: nobody asks MLflow."""
+    return bool(_last_followed(workspace) == workspace.require_champion()["number"])
 
 
 def _last_followed(workspace: Workspace) -> int | None:

@@ -13,8 +13,8 @@ from monitoring.signals import BelowFloor, LookedAt, SignalDecision, SignalPolic
 from monitoring.summary import DriftSummary
 from monitoring.values import State, Window
 from pipeline.clock import wall_clock
-from pipeline.errors import NotebookFailedError, RegistryError
-from pipeline.promotion.reconcile import reconcile
+from pipeline.errors import NotebookFailedError
+from pipeline.promotion.reconcile import follow
 from pipeline.promotion.review import pending, reviewed
 from pipeline.promotion.state import Standing
 from pipeline.promotion.watching_period import watch
@@ -36,7 +36,7 @@ def run_cycle(steps: Steps, as_of: datetime, *, clock: str) -> dict[str, Any]:
     if (known := workspace.ledger.get("cycle", as_of.isoformat())) is not None:
         return known
     champion = workspace.require_champion()
-    _reconcile(steps, as_of)
+    _tell_registry(steps, as_of)
     decision = None
     try:
         seen = steps.look(as_of)
@@ -47,18 +47,16 @@ def run_cycle(steps: Steps, as_of: datetime, *, clock: str) -> dict[str, Any]:
     judged = [line for version in _open_challengers(workspace, as_of) if (line := _judged(steps, as_of, version))]
     row = _record(workspace, as_of, clock, champion["version"], seen, decision, "; ".join([note, *judged]))
     watch(workspace, as_of, seen, say=steps.say)
+    if workspace.require_champion()["number"] != champion["number"]:  # the watch put one back, as the settings allow
+        _tell_registry(steps, as_of)
     tell(workspace, row, seen, decision, say=steps.say)
     workspace.anchor(now=as_of, say=steps.say)
     return row
 
 
-def _reconcile(steps: Steps, as_of: datetime) -> None:
+def _tell_registry(steps: Steps, as_of: datetime) -> None:
     """The registry follows; one that is down does not keep us from looking."""
-    try:
-        lines = reconcile(steps.workspace, now=as_of)
-    except RegistryError as failure:
-        lines = [str(failure)]
-    for line in lines:
+    for line in follow(steps.workspace, now=as_of):
         steps.say(f"registry: {line}")
 
 

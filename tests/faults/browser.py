@@ -28,7 +28,7 @@ from pipeline.wiring import Workspace
 
 QUICK, FULL = 2, 10
 # After the click, as shares of the time that an approval takes from click to record: before, within and after the act.
-MOMENTS = (1.2, 0.6, 0.0, 0.9, 0.3, 0.8, 1.0, 0.95, 0.7, 2.0)
+MOMENTS = (3.0, 0.6, 0.0, 0.9, 0.3, 0.8, 1.0, 0.95, 0.7, 1.2)
 _LEAVES_WITHIN_S = 30.0  # a dashboard that was told to stop
 _IN_FLIGHT_S = 5.0  # longer than an approval takes
 _BECAME, _ASKS = "Version 2 became champion", "Version 2 → champion?"

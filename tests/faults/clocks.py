@@ -117,7 +117,7 @@ def _a_year_ahead(stage: Stage) -> list[str]:
 def _a_year_behind(stage: Stage) -> list[str]:
     with stage.copy() as config:
         done = approve_at(NOW - YEAR, config, stage.digests["2"])
-        return _refused(done, "judged") + _untouched(config)
+        return _refused(done, "clock") + _untouched(config)
 
 
 def _set_back(stage: Stage) -> list[str]:

@@ -17,6 +17,7 @@ _TESTS = Path(__file__).parents[1]
 _FOLDERS = ("faults", "", "dashboard", "monitoring", "training", "stores", "gate", "..")
 sys.path[:0] = [str((_TESTS / name).resolve()) for name in _FOLDERS]
 
+import browser  # noqa: E402
 import clocks  # noqa: E402
 import disk_full  # noqa: E402
 import kills  # noqa: E402
@@ -34,6 +35,7 @@ ON_SQLITE: dict[str, Fault] = {
     "registry": registry_down.outcomes,
     "clocks": clocks.outcomes,
     "tampering": tampered.outcomes,
+    "browser": browser.outcomes,
 }
 
 
@@ -67,7 +69,8 @@ def main() -> int:
         for each in _run(given, set(given.faults or every), Path(folder)):
             found.append(each)
             print(f"{time.monotonic() - began:5.0f} s  {each.fault} ({each.stores}): ", end="", file=sys.stderr)
-            print("held" if not each.problems else f"{len(each.problems)} PROBLEMS", file=sys.stderr, flush=True)
+            held = "held" if not each.problems else f"{len(each.problems)} PROBLEMS: {'; '.join(each.problems[:3])}"
+            print(f"{each.tries} tries, {held}; {each.seen}", file=sys.stderr, flush=True)
     print(json.dumps([each.to_json() for each in found], indent=2) if given.json else markdown(found))
     return int(any(each.problems for each in found) or not found)
 
