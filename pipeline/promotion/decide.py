@@ -94,7 +94,7 @@ def _require_decidable(
     assert row is not None
     decision = writer.get("decision", digest)
     champion = writer.champion()
-    require_clock_not_set_back(writer)
+    require_clock_not_set_back(writer, now=now)
     state = standing(
         row,
         decision=decision,

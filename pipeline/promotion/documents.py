@@ -27,7 +27,10 @@ def decision_document(decision: Mapping[str, Any], dossier: Mapping[str, Any], s
 
 
 def write_missing_documents(workspace: Workspace) -> list[str]:
-    """Write the decisions that are on record and have no file; returns a line for each."""
+    """Write the decisions that are on record and have no file; returns a line for each.
+
+    A disk that is full takes nothing from a decision that is on record, so that this raises nothing then.
+    """
     ledger, written = workspace.ledger, []
     for decision in ledger.acts("decision"):
         if (workspace.root / decision["path"]).exists():
@@ -35,6 +38,11 @@ def write_missing_documents(workspace: Workspace) -> list[str]:
         dossier, signed = ledger.get("dossier", decision["digest"]), ledger.entry("signature", decision["digest"])
         if dossier is None or signed is None:
             continue  # of an older release, which wrote the file first: nothing to make it from
-        write_atomically(workspace.root / decision["path"], decision_document(decision, dossier, signed.body))
-        written.append(f"{decision['path']}: was missing, written from the ledger")
+        try:
+            write_atomically(workspace.root / decision["path"], decision_document(decision, dossier, signed.body))
+        except OSError as error:
+            why = f"{error.strerror}; it is on record, and the next cycle or `mend reconcile` writes the file"
+            written.append(f"{decision['path']}: not written: {why}")
+        else:
+            written.append(f"{decision['path']}: was missing, written from the ledger")
     return written

@@ -147,7 +147,7 @@ def _put_back(
             return done.body
         if (holder := writer.champion() or {}).get("number") != number:
             raise RefusedError(_overtaken(writer, holder))
-        require_clock_not_set_back(writer)
+        require_clock_not_set_back(writer, now=now)
         writer.record(KIND, _key(number, version), body, at=now, actor=actor)
         writer.swap_champion(expected=champion["version"], new=version, at=now, how=KIND, actor=actor, digest=digest)
     workspace.anchor(now=now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pipeline.errors import RefusedError
 from pipeline.stores.ledger import LedgerWriter
@@ -17,15 +17,23 @@ class ClockSetBackError(RefusedError):
     code = "clock.set_back"
 
 
-def require_clock_not_set_back(writer: LedgerWriter) -> None:
-    """Refuse an act whose wall clock is behind the newest entry.
+def require_clock_not_set_back(writer: LedgerWriter, *, now: datetime) -> None:
+    """Refuse an act before the champion's own promotion, or whose wall clock is behind the newest entry.
 
     Refusals for this very reason do not count, or a second try would find the first one's early time and pass. What was
     recorded by a clock that ran ahead stops to count as soon as a cycle has recorded at the right time.
 
     Raises:
+        RefusedError: The champion is on record as of later than `now`.
         ClockSetBackError: The clock is more than `GRACE` behind; with both times.
     """
+    champion = writer.champion()
+    if champion is not None and champion["since"] > now:
+        since, version = f"{champion['since']:%Y-%m-%d %H:%M} UTC", champion["version"]
+        raise RefusedError(
+            f"version {version} is on record as champion since {since}, and now it is {now:%Y-%m-%d %H:%M}: "
+            "that record or the clock is wrong; see `mend ledger verify`"
+        )
     newest = writer.newest(but=REFUSED)
     if newest is not None and writer.recorded_at < newest.recorded_at - GRACE:
         clock, known = f"{writer.recorded_at:%Y-%m-%d %H:%M}", f"{newest.recorded_at:%Y-%m-%d %H:%M}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from pipeline.artefacts import sha256_file
 from pipeline.code_version import provenance
@@ -59,15 +60,18 @@ def _require_files(workspace: Workspace, dossier: Dossier) -> None:
         if workspace.challenger(version)["model_sha256"] != judged:
             raise IntegrityError(f"version {version}", "another model is on record than the one that was judged")
         require_model_files(workspace, version)
-    if sha256_file(workspace.root / DATA) != dossier.reference_sha256:
-        raise IntegrityError(workspace.root / DATA, "not the reference that the dossier names")
+    _require_file(workspace.root / DATA, dossier.reference_sha256, "the reference that the dossier names")
     for path, digest in _notebooks(workspace, dossier).items():
-        try:
-            found = sha256_file(workspace.root / path)
-        except OSError as error:
-            raise IntegrityError(workspace.root / path, f"the executed notebook is not readable: {error}") from None
-        if found != digest:
-            raise IntegrityError(workspace.root / path, "not the executed notebook that was recorded")
+        _require_file(workspace.root / path, digest, "the executed notebook that was recorded")
+
+
+def _require_file(path: Path, sha256: str, what: str) -> None:
+    try:
+        found = sha256_file(path)
+    except OSError as error:
+        raise IntegrityError(path, f"{what} is not readable: {error.strerror}") from None
+    if found != sha256:
+        raise IntegrityError(path, f"not {what}")
 
 
 def _notebooks(workspace: Workspace, dossier: Dossier) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +64,10 @@ class MlflowRegistry:
         name would fail for ever ("duplicate column").
         """
         path = Path(self.url.removeprefix("sqlite:///"))
-        if not self.url.startswith("sqlite:///") or path.exists():
+        if not self.url.startswith("sqlite:///"):
+            return
+        if path.exists():
+            _require_openable(path)
             return
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -144,7 +149,8 @@ class MlflowRegistry:
     def _answering(self) -> Iterator[None]:
         """MLflow raises whatever its store raises: a refused connection, a locked file, a full disk."""
         try:
-            yield
+            with _quiet():
+                yield
         except Exception as error:
             told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             where = self.url.rpartition("@")[2]  # never a password
@@ -182,6 +188,23 @@ class MlflowRegistry:
         return Registered(
             version=str(version.version), run_id=version.run_id, folder=Path(folder.removeprefix("file://"))
         )
+
+
+def _require_openable(path: Path) -> None:
+    """Raise at once where SQLite cannot open the file: MLflow would try ten times, 100 seconds in all."""
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as connection:
+        connection.execute("PRAGMA schema_version")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What MLflow raises is told by us, in one line; its store logs the traceback as well."""
+    log = logging.getLogger("mlflow.store.db.utils")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _requirements() -> list[str]:

@@ -5,13 +5,16 @@ from datetime import timedelta
 
 import pytest
 from builders import AS_OF, HEAD, OFFICER, a_dossier, a_workspace, judged, put_on_record
+from tampering import behind_its_back
 
 from pipeline.errors import IntegrityError, RefusedError
 from pipeline.promotion.decide import decide
+from pipeline.promotion.documents import write_missing_documents
 from pipeline.promotion.person import Person
-from pipeline.promotion.reconcile import projection
+from pipeline.promotion.reconcile import follow, projection
 from pipeline.promotion.review import find_digest, pending, reviewed
 from pipeline.promotion.state import Standing
+from pipeline.stores import ledger_tables as tables
 from pipeline.stores.verify import verify
 
 LATER = AS_OF + timedelta(days=1)
@@ -216,3 +219,37 @@ def test_a_clock_that_ran_ahead_blocks_only_until_something_is_recorded_at_the_r
     judged(workspace, a_dossier(challenger="3"))
     sign(workspace, digest)
     assert workspace.ledger.champion()["version"] == "2"
+
+
+def test_before_the_champions_own_promotion_nothing_is_signed(workspace):
+    digest = judged(workspace, a_dossier())
+    with behind_its_back(workspace.ledger) as connection:
+        connection.execute(tables.champions.update().values(since=LATER + timedelta(seconds=1)))
+    with pytest.raises(RefusedError, match="champion since 2006-07-02 00:00 UTC, and now it is 2006-07-02"):
+        sign(workspace, digest)
+    assert len(workspace.ledger.acts("champion")) == 1
+
+
+def test_a_document_that_cannot_be_written_takes_nothing_from_the_decision_and_is_said(workspace):
+    digest = judged(workspace, a_dossier())
+    path = workspace.root / sign(workspace, digest)["path"]
+    path.unlink()
+    aside = path.parent.rename(path.parent.with_name("aside"))
+    path.parent.touch()  # a file where the folder should be: nothing can be written below it
+    (said,) = write_missing_documents(workspace)
+    assert "not written" in said
+    assert "`mend reconcile` writes the file" in said
+    path.parent.unlink()
+    aside.rename(path.parent)
+    (said,) = write_missing_documents(workspace)
+    assert "was missing, written from the ledger" in said
+    assert path.exists()
+
+
+def test_a_registry_that_cannot_be_opened_is_said_at_once_in_one_line(workspace, capfd):
+    database = workspace.root / "mlflow" / "mlflow.db"
+    database.mkdir(parents=True)
+    (line,) = follow(workspace, now=LATER)
+    assert "does not answer" in line
+    assert "unable to open database file" in line
+    assert "Traceback" not in capfd.readouterr().err

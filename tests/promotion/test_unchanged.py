@@ -56,6 +56,7 @@ CHANGES = {
     "the champion's model": (lambda ws: spoil(ws.root / "mlflow/1/model.skops"), "version 1 is not used"),
     "a file more in the model's folder": (lambda ws: (ws.root / "mlflow/2/x.py").write_text("x"), "x.py: extra"),
     "the reference": (lambda ws: spoil(ws.root / DATA), "not the reference"),
+    "the reference gone": (lambda ws: (ws.root / DATA).unlink(), "not readable"),
     "the executed notebook": (lambda ws: spoil(ws.root / "monitoring/runs/r1/gate.ipynb"), "executed notebook"),
     "the executed notebook gone": (lambda ws: (ws.root / "monitoring/runs/r1/gate.ipynb").unlink(), "not readable"),
     "one outcome": (
