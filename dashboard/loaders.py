@@ -21,6 +21,7 @@ from pipeline.gate.dossier import Dossier
 from pipeline.promotion.review import Reviewed, pending, read_dossier, reviewed
 from pipeline.settings import load_settings
 from pipeline.stores.ledger import Entry
+from pipeline.stores.pruned import taken_away
 from pipeline.stores.verify import Verification, verify
 from pipeline.wiring import Workspace, open_workspace
 
@@ -142,11 +143,14 @@ def recorded(workspace: Workspace, path: str, sha256: str | None) -> bytes:
     """A file's content, if it is the one that the ledger recorded.
 
     Raises:
-        IntegrityError: The file is gone, not readable, or not the recorded one.
+        IntegrityError: The file was pruned, is not readable, or is not the recorded one.
     """
     try:
         content = (workspace.root / path).read_bytes()
     except OSError as error:
+        if (taken := taken_away(workspace.ledger, path, sha256)) is not None:
+            told = f"{taken.kind} on {taken.recorded_at:%Y-%m-%d} by {taken.actor} (entry {taken.seq} of the ledger)"
+            raise IntegrityError(path, told) from None
         raise IntegrityError(path, f"not readable: {error.strerror}") from None
     if hashlib.sha256(content).hexdigest() != sha256:
         raise IntegrityError(path, "not the file that the ledger recorded; not shown")

@@ -35,7 +35,7 @@ def decide(
         IntegrityError: The dossier, or a file that it stands on, is not what was judged.
     """
     decision = workspace.ledger.get("decision", digest)
-    if decision is not None and (decision["verdict"], decision["actor"]) == (verdict, person.actor):
+    if decision is not None and _is(decision, verdict, person):
         write_missing_documents(workspace)
         return decision
     try:
@@ -44,17 +44,9 @@ def decide(
         if decision is None and verdict == "approved":
             require_unchanged(workspace, dossier)
         with workspace.ledger.transaction(recorded_at=wall_clock()) as writer:
-            row = _require_decidable(writer, workspace, digest, verdict, person.actor, now)
-            signature = _signature(writer, workspace, row, person)
-            if verdict == "approved":
-                swap = {"expected": row["champion"], "new": row["challenger"], "how": "promotion", "digest": digest}
-                writer.swap_champion(**swap, at=now, actor=person.actor)
-            values = {"digest": digest, "verdict": verdict, "actor": person.actor, "reason": reason.strip(), "at": now}
-            path = f"{DECISIONS}/decision_{stamp(dossier.as_of)}_v{row['challenger']}_{verdict}.json"
-            document = decision_document(values, row, signature)
-            files = {path: sha256_text(document)}
-            writer.record("signature", digest, signature, at=now, actor=person.actor)
-            writer.record("decision", digest, {**values, "path": path}, at=now, actor=person.actor, files=files)
+            if not _is(writer.get("decision", digest), verdict, person):  # made in another tab meanwhile
+                row = _require_decidable(writer, workspace, digest, verdict, person.actor, now)
+                _record(writer, workspace, row, verdict, person=person, reason=reason.strip(), now=now)
     except (RefusedError, IntegrityError) as refusal:
         _record_refusal(workspace, digest, verdict, person, now, refusal)
         raise
@@ -63,6 +55,33 @@ def decide(
     found = workspace.ledger.get("decision", digest)
     assert found is not None
     return found
+
+
+def _is(decision: dict[str, Any] | None, verdict: Verdict, person: Person) -> bool:
+    """This decision is on record already, by this person."""
+    return decision is not None and (decision["verdict"], decision["actor"]) == (verdict, person.actor)
+
+
+def _record(
+    writer: LedgerWriter,
+    workspace: Workspace,
+    row: dict[str, Any],
+    verdict: Verdict,
+    *,
+    person: Person,
+    reason: str,
+    now: datetime,
+) -> None:
+    digest, actor = row["digest"], person.actor
+    signature = _signature(writer, workspace, row, person)
+    if verdict == "approved":
+        swap = {"expected": row["champion"], "new": row["challenger"], "how": "promotion", "digest": digest}
+        writer.swap_champion(**swap, at=now, actor=actor)
+    values = {"digest": digest, "verdict": verdict, "actor": actor, "reason": reason, "at": now}
+    path = f"{DECISIONS}/decision_{stamp(row['as_of'])}_v{row['challenger']}_{verdict}.json"
+    files = {path: sha256_text(decision_document(values, row, signature))}
+    writer.record("signature", digest, signature, at=now, actor=actor)
+    writer.record("decision", digest, {**values, "path": path}, at=now, actor=actor, files=files)
 
 
 def _require_standing_person(workspace: Workspace, person: Person, reason: str) -> None:

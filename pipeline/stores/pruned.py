@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipeline.stores.ledger import Entry, Ledger
+
 KINDS = ("pruned", "erasure")  # of entries whose body holds `pruned_files`: SHA-256 by path in the workspace
 
 
@@ -44,3 +46,10 @@ def may_be_absent(path: str, *, seq: int, digest: str, pruned: Mapping[str, tupl
     """
     taken_by, was = pruned.get(path, (0, ""))
     return taken_by > seq and was == digest
+
+
+def taken_away(ledger: Ledger, path: str, sha256: str | None) -> Entry | None:
+    """The last entry that says that this very file was taken away; None where none does."""
+    said = (entry for kind in KINDS for entry in ledger.entries(kind=kind))
+    found = [entry for entry in said if entry.body.get("pruned_files", {}).get(path, "") == sha256]
+    return max(found, key=lambda entry: entry.seq, default=None)

@@ -9,6 +9,7 @@ from builders import AS_OF
 from keeping.killing import kill_at, lines_of
 from keeping.lived_in import LOOKS, a_copy, a_person, close, everything, keeping, looked, opened
 
+from dashboard import loaders
 from pipeline.errors import InputError, IntegrityError, RefusedError, SettingsError
 from pipeline.keeping.finishing import finish, unfinished
 from pipeline.keeping.prune import least_traffic, plan, prune
@@ -242,3 +243,13 @@ def test_recorded_as_of_is_the_one_that_was_asked_for(tidy):
     assert entry.body["as_of"] == iso(asked)
     assert entry.body["traffic_before"] == iso(found.traffic_before)
     assert entry.at == AS_OF
+
+
+def test_a_page_that_wants_a_pruned_file_says_when_and_by_whom_it_was_taken_away(tidy):
+    pruned(tidy)
+    (entry,) = tidy.ledger.entries(kind="pruned")
+    path, sha256 = next(iter(entry.body["pruned_files"].items()))
+    with pytest.raises(IntegrityError, match=rf"pruned on \d{{4}}-\d\d-\d\d by {entry.actor} \(entry {entry.seq} "):
+        loaders.recorded(tidy, path, sha256)
+    with pytest.raises(IntegrityError, match="not readable: No such file"):
+        loaders.recorded(tidy, path, "0" * 64)

@@ -151,6 +151,21 @@ def test_of_two_approvers_at_once_one_decides_and_the_other_is_told(workspace):
     assert verify(workspace.ledger, workspace=workspace.root).verified
 
 
+def test_one_person_who_signs_in_two_tabs_at_once_gets_one_answer_twice(workspace, monkeypatch):
+    digest, answers, tabs = judged(workspace, a_dossier()), [], ["the other"]
+
+    def meanwhile_in_the_other_tab(*_):
+        if tabs:
+            tabs.pop()
+            answers.append(sign(workspace, digest, reason="first"))
+
+    monkeypatch.setattr("pipeline.promotion.decide.require_unchanged", meanwhile_in_the_other_tab)
+    answers.append(sign(workspace, digest, reason="second"))
+    assert [answer["reason"] for answer in answers] == ["first", "first"]
+    assert refusals(workspace) == []
+    assert [len(workspace.ledger.acts(kind)) for kind in ("decision", "champion")] == [1, 2]
+
+
 def test_a_later_dossier_on_the_same_challenger_replaces_the_earlier(workspace):
     first = judged(workspace, a_dossier())
     second = judged(workspace, a_dossier(as_of=LATER))
