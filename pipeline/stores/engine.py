@@ -37,10 +37,15 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
 
     def process_result_value(self, value: str | None, _dialect: sa.Dialect) -> datetime | None:
         """Back to an aware time."""
+        if value is None:
+            return None
         try:
-            return None if value is None else datetime.fromisoformat(value)
+            found = datetime.fromisoformat(value)
         except ValueError:
-            raise IntegrityError("stores", f"expected a time, found {value!r}", "run `mend ledger verify`") from None
+            found = None
+        if found is None or found.tzinfo is None:
+            raise IntegrityError("stores", f"expected a time in UTC, found {value!r}", "run `mend ledger verify`")
+        return found
 
 
 def iso(moment: datetime) -> str:

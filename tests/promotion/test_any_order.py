@@ -117,6 +117,16 @@ class Desk(RuleBasedStateMachine):
         self._train(True, "mend")
         self._sign(self._train(True, "mend"), "approved", HEAD, "because")
 
+    @precondition(lambda self: self.version < 7)
+    @rule()
+    def there_and_back(self) -> None:
+        """The champion goes and comes back: what was judged before is out of date, although its champion is the same."""
+        holder, waits = self.rules.reigns[-1], self._train(True, "mend")
+        self._sign(self._train(True, "mend"), "approved", HEAD, "because")
+        self._roll_back(holder, HEAD, "because")
+        SEEN["the same champion again"] += len(self.rules.reigns) > self.rules.dossiers[waits].reign
+        self._sign(waits, "approved", HEAD, "because")
+
     def _train(self, better: bool, requested_by: str) -> str:
         self.version += 1
         champion = self.workspace.ledger.champion()
@@ -266,6 +276,6 @@ TestAnyOrder.settings = settings(
 @pytest.fixture(scope="module", autouse=True)
 def _whatever_can_happen_happened():
     yield
-    assert min(SEEN[name] for name in ("approved", "rolled back", "stale")) > 0, SEEN
+    assert min(SEEN[name] for name in ("approved", "rolled back", "stale", "the same champion again")) > 0, SEEN
     if stage.cache_info().currsize:
         shutil.rmtree(stage().folder, ignore_errors=True)

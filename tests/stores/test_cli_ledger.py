@@ -136,7 +136,7 @@ def test_a_time_that_is_none_is_one_line(mend, workspace):
         other.exec_driver_sql("UPDATE entries SET at = 'yesterday' WHERE seq = 3")
     code, _, error = mend("ledger", "show")
     assert code == 4
-    assert "expected a time, found 'yesterday'" in error
+    assert "expected a time in UTC, found 'yesterday'" in error
 
 
 @pytest.mark.parametrize("store_urls", ["sqlite"], indirect=True)
