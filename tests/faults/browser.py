@@ -22,13 +22,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import Error as PageError
 from processes import in_child
 from stage import NOW, Stage, problems
-from test_browser import CHROMIUM, FLAGS, settle
+from test_browser import CHROMIUM, FLAGS, choose, settle
 
 from pipeline.wiring import Workspace
 
 QUICK, FULL = 1, 10
 # After the click, as shares of the time that an approval takes from click to record: before, within and after the act.
 MOMENTS = (0.6, 3.0, 0.0, 0.9, 0.3, 0.8, 1.0, 0.95, 0.7, 1.2)
+_PATIENCE_MS = 90_000.0  # of the browser, on a machine that is busy with other things
 _LEAVES_WITHIN_S = 30.0  # a dashboard that was told to stop
 _IN_FLIGHT_S = 5.0  # longer than an approval takes
 _BECAME, _ASKS = "Version 2 became champion", "Version 2 → champion?"
@@ -47,6 +48,7 @@ class Desk:
     def open(self) -> Page:
         """The page of version 2's dossier, in a session of its own."""
         page = self.browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        page.set_default_timeout(_PATIENCE_MS)
         page.goto(f"http://127.0.0.1:{self.port}/review?digest={self.digest}")
         settle(page)
         return page
@@ -55,10 +57,8 @@ class Desk:
         """The same with the form filled in, ready to be sent."""
         page = self.open()
         page.get_by_role("button", name="Approve…").click()
-        form = page.get_by_role("dialog")
-        form.get_by_role("combobox").click()
-        page.get_by_role("option", name=who).click()
-        form.get_by_role("textbox").fill(f"signed by {who}")
+        choose(page, who)
+        page.get_by_role("dialog").get_by_role("textbox").fill(f"signed by {who}")
         return page
 
     def restart(self) -> None:
