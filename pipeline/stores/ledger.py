@@ -197,17 +197,22 @@ class Ledger:
     def reign(self, at: datetime | None = None) -> dict[str, Any] | None:
         """The champion at a time (now, without one) with who put it there, and how they were known, in one query."""
         table, act, signed = tables.champions, tables.entries, tables.entries.alias("signed")
+        promoted = (signed.c.kind == "signature") & (signed.c.key == table.c.digest)
+        put_back = (signed.c.kind == "rollback") & (signed.c.seq == table.c.entry - 1)  # written just before, with it
         query = (
             _latest(table, table.c.number)
             .add_columns(act.c.actor.label("by"), act.c.recorded_at, signed.c.body.label("signature"))
             .join(act, act.c.seq == table.c.entry)
-            .outerjoin(signed, (signed.c.kind == "signature") & (signed.c.key == table.c.digest))
+            .outerjoin(signed, sa.case((table.c.how == "rollback", put_back), else_=promoted))
         )
         if at is not None:
             query = query.where(table.c.since <= at)
         with self.engine.connect() as connection:
             row = connection.execute(query).mappings().first()
-        return None if row is None else {**row, "signature": json.loads(row["signature"] or "null")}
+        if row is None:
+            return None
+        told = json.loads(row["signature"] or "null")
+        return {**row, "signature": told["person"] if told and row["how"] == "rollback" else told}
 
     def last_cycle(self, *, clock: str | None = None) -> dict[str, Any] | None:
         """The newest cycle, of one clock or of any."""

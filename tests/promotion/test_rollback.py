@@ -248,6 +248,16 @@ def test_the_list_names_every_earlier_champion_once_with_its_last_reign(workspac
     assert earlier_champions(workspace)[0].digest == workspace.ledger.acts("champion")[2]["digest"]
 
 
+def test_a_reign_names_the_one_who_put_the_champion_back_not_the_one_who_once_promoted_it(workspace):
+    assert workspace.ledger.reign()["by"] == OFFICER
+    promote(workspace, "3", champion="2", at=AS_OF + DAY)
+    known = Person(actor=HEAD, method="token", name=HEAD)
+    rollback(workspace, "2", person=known, reason="it harms", now=LATER + DAY)
+    reign = workspace.ledger.reign()
+    assert (reign["by"], reign["how"], reign["signature"]["method"]) == (HEAD, "rollback", "token")
+    assert workspace.ledger.reign(AS_OF)["signature"]["method"] == "local"
+
+
 def test_of_two_clicks_and_a_rival_at_once_one_rollback_is_made(workspace):
     promote(workspace, "3", champion="2", at=AS_OF + DAY)
     barrier, answers = threading.Barrier(6), []
