@@ -117,8 +117,7 @@ class LedgerWriter:
 
     def champion(self) -> dict[str, Any] | None:
         """Who is champion, seen from inside the transaction."""
-        row = self.connection.execute(_latest(tables.champions, tables.champions.c.number)).mappings().first()
-        return dict(row) if row else None
+        return _champion(self.connection, _latest(tables.champions, tables.champions.c.number))
 
     def newest_dossier(self, challenger: str) -> str | None:
         """Digest of the latest dossier on a challenger."""
@@ -191,8 +190,7 @@ class Ledger:
         if at is not None:
             query = query.where(table.c.since <= at)
         with self.engine.connect() as connection:
-            row = connection.execute(query).mappings().first()
-        return dict(row) if row else None
+            return _champion(connection, query)
 
     def reign(self, at: datetime | None = None) -> dict[str, Any] | None:
         """The champion at a time (now, without one) with who put it there, and how they were known, in one query."""
@@ -208,7 +206,7 @@ class Ledger:
         if at is not None:
             query = query.where(table.c.since <= at)
         with self.engine.connect() as connection:
-            row = connection.execute(query).mappings().first()
+            row = _champion(connection, query)
         if row is None:
             return None
         told = json.loads(row["signature"] or "null")
@@ -278,6 +276,13 @@ def _require_fitting(table: sa.Table, values: Mapping[str, Any]) -> None:
 
 def _latest(table: sa.Table, order: sa.ColumnElement[Any], limit: int | None = 1) -> sa.Select[Any]:
     return sa.select(table).order_by(order.desc()).limit(limit)
+
+
+def _champion(connection: sa.Connection, query: sa.Select[Any]) -> dict[str, Any] | None:
+    row = connection.execute(query).mappings().first()
+    if row is not None and row["since"] is None:
+        raise IntegrityError("ledger", f"champion {row['number']} has no date", "run `mend ledger verify`")
+    return dict(row) if row else None
 
 
 def _get(connection: sa.Connection, kind: str, key: str) -> dict[str, Any] | None:

@@ -139,6 +139,17 @@ def test_a_time_that_is_none_is_one_line(mend, workspace):
     assert "expected a time in UTC, found 'yesterday'" in error
 
 
+@pytest.mark.parametrize("store_urls", ["postgres"], indirect=True)
+def test_a_champion_without_a_date_is_one_line(mend, workspace):
+    with behind_its_back(workspace.ledger) as other:
+        other.exec_driver_sql("ALTER TABLE champions ALTER COLUMN since DROP NOT NULL")
+        other.exec_driver_sql("UPDATE champions SET since = NULL WHERE number = 2")
+    for command in (["status"], ["ledger", "champion"]):
+        code, _, error = mend(*command)
+        assert code == 4
+        assert "champion 2 has no date" in error
+
+
 @pytest.mark.parametrize("store_urls", ["sqlite"], indirect=True)
 def test_a_ledger_that_is_no_database_is_one_line(mend, workspace):
     workspace.ledger.engine.dispose()
