@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo replay monitor dashboard mlflow notebooks story bench bench-gates bench-drift bench-estimates faults lock test lint types check clean clean-workspace
+.PHONY: help setup demo replay monitor dashboard serve mlflow notebooks story bench bench-gates bench-drift bench-estimates faults lock test lint types check clean clean-workspace
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 ARGS ?=## options handed on, as in: make replay ARGS=--help
@@ -51,6 +51,10 @@ monitor: setup ## watch the traffic, cycle after cycle, until stopped
 
 dashboard: setup ## open the dashboard
 	@$(BIN)/mend dashboard $(ARGS)
+
+serve: setup ## score applications over HTTP, every answer on record first
+	@$(BIN)/mend init
+	@$(BIN)/mend serve $(ARGS)
 
 # The stock server is 15 processes and 3.5 GB; one worker without job execution is 2 processes and 0.6 GB.
 mlflow: | $(MLFLOW_DB) setup ## open MLflow's own pages on the registry

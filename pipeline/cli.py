@@ -19,6 +19,7 @@ from pipeline.cli_identity import token_app
 from pipeline.cli_keeping import keeping_app
 from pipeline.cli_rollback import rollback_app
 from pipeline.cli_scenarios import scenario_app
+from pipeline.cli_serve import serve_app
 from pipeline.cli_signing import signing_app
 from pipeline.cli_simulate import simulate_app
 from pipeline.cli_terminal import (
@@ -46,7 +47,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (ask_app, simulate_app, scenario_app, alerts_app, rollback_app, keeping_app):
+for commands in (ask_app, simulate_app, scenario_app, alerts_app, rollback_app, keeping_app, serve_app):
     app.add_typer(commands)  # without a name: they stand beside ours
 app.add_typer(token_app, name="token")
 app.add_typer(signing_app, name="signing")
@@ -125,7 +126,6 @@ def monitor(
 ) -> None:
     """Run a cycle now and then every monitor.interval, on the wall clock."""
     from pipeline.clock import wall_clock
-    from pipeline.errors import RefusedError
     from pipeline.running.scheduler import monitor as run_forever
     from pipeline.running.scheduler import monitor_once, slot
 
@@ -134,11 +134,8 @@ def monitor(
     workspace.require_champion()
     last = workspace.ledger.last_cycle()
     simulated = last is not None and last["clock"] == "replay"
-    if simulated and not as_of:
-        raise RefusedError(
-            f"this workspace lives on a simulated clock ({last['as_of']:%Y-%m-%d}); " if last else "",
-            "give --as-of, or a workspace of its own: MEND_MODEL__WORKSPACE=var/live mend init",
-        )
+    if not as_of:
+        workspace.require_wall_clock()
     if as_of and not once:
         once = True  # a given moment is judged once
     with workspace.alone(), steps_over(workspace) as steps:

@@ -23,6 +23,7 @@ from pipeline.settings_identity import IdentitySettings
 from pipeline.settings_keeping import KeepingSettings
 from pipeline.settings_ledger import LedgerSettings
 from pipeline.settings_promotion import WatchSettings
+from pipeline.settings_serving import ServingSettings
 from pipeline.settings_signing import SigningSettings
 from pipeline.settings_types import PositiveDuration, Section
 from pipeline.settings_watching import MonitorSettings, RetrainSettings
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     signing: SigningSettings = SigningSettings()
     watch: WatchSettings = WatchSettings()
+    serving: ServingSettings = ServingSettings()
     alerts: AlertSettings = AlertSettings()
     keeping: KeepingSettings = KeepingSettings()
     ledger: LedgerSettings = LedgerSettings()

@@ -97,6 +97,19 @@ class Workspace:
         last = self.ledger.last_cycle()
         return last["as_of"] if last and last["clock"] == "replay" else wall_clock()
 
+    def require_wall_clock(self) -> None:
+        """What happens today does not belong into a workspace that lives through history.
+
+        Raises:
+            RefusedError: The last cycle was a replay's.
+        """
+        last = self.ledger.last_cycle()
+        if last is not None and last["clock"] == "replay":
+            raise RefusedError(
+                f"this workspace lives on a simulated clock ({last['as_of']:%Y-%m-%d})",
+                "use one of its own: MEND_MODEL__WORKSPACE=var/live mend init",
+            )
+
     def anchor(self, *, now: datetime, say: Callable[[str], None] = lambda _: None) -> None:
         """Leave the ledger's head where the settings say; what fails is said and on record, and stops nothing."""
         anchor(self.ledger, self.settings.ledger, model=self.settings.model.name, folder=self.root, now=now, say=say)

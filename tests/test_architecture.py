@@ -87,6 +87,8 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "streamlit": ("dashboard/*",),
     "skops": ("pipeline/training/*",),
     "typer": ("pipeline/cli*.py",),
+    "fastapi": ("pipeline/serving/app.py",),
+    "uvicorn": ("pipeline/cli_serve.py",),
 }
 WITHOUT_STREAMLIT = (
     "dashboard/charts.py",

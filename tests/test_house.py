@@ -26,6 +26,7 @@ from pipeline.settings_identity import IdentitySettings
 from pipeline.settings_keeping import KeepingSettings
 from pipeline.settings_ledger import LedgerSettings
 from pipeline.settings_promotion import WatchSettings
+from pipeline.settings_serving import ServingSettings
 from pipeline.settings_signing import SigningSettings
 from pipeline.settings_watching import MonitorSettings, RetrainSettings
 
@@ -219,6 +220,7 @@ EXPLAINED: dict[str, tuple[type[BaseModel], ...]] = {
     "gates.md": (GateSettings, ProfitSettings),
     "drift.md": (MonitorSettings, RetrainSettings, AlertSettings),
     "reliability.md": (WatchSettings, KeepingSettings),
+    "serving.md": (ServingSettings,),
     "security.md": (ApprovalSettings, IdentitySettings, SigningSettings, LedgerSettings),
 }
 

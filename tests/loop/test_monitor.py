@@ -86,6 +86,7 @@ def test_one_cycle_can_be_asked_for_and_history_cannot_be_mixed_in(living):
 @pytest.mark.xdist_group("demo")
 def test_a_simulated_life_is_not_mixed_with_the_wall_clock(demo_copy):
     assert "lives on a simulated clock" in mend("monitor", "--once", config=demo_copy, exit_code=4).stderr
+    assert "lives on a simulated clock" in mend("serve", config=demo_copy, exit_code=4).stderr
     mend("monitor", "--once", "--as-of", "2007-04-15", config=demo_copy)
     assert status(demo_copy)["last_cycle"]["as_of"] == "2007-04-15T00:00:00.000000Z"
     assert "after the last cycle" in mend("monitor", "--as-of", "2005-01-01", config=demo_copy, exit_code=2).stderr

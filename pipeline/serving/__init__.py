@@ -1,0 +1,1 @@
+"""The scoring service: every answer logged, every label welcome."""

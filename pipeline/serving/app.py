@@ -1,0 +1,218 @@
+"""The scoring service over HTTP: thin handlers, answers that are on disk, errors that repeat nothing they were sent."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, FastAPI, Header, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from pipeline.clock import wall_clock
+from pipeline.errors import InputError, MendError, RefusedError, StoreError
+from pipeline.serving.answering import AnsweringThread, Question, TakenIdError, require_different
+from pipeline.serving.following import ChampionFollower, ErasedIdError
+from pipeline.serving.messages import PREDICTION_ID, Prediction, Predictions, application_model, values_of
+from pipeline.serving.scorer import plain
+from pipeline.serving.strict_json import NotJsonError, parse
+from pipeline.stores.engine import iso
+from pipeline.stores.prediction_log import Answer, PredictionLog
+from pipeline.wiring import Workspace
+
+_STATUS: dict[type[MendError], int] = {
+    StoreError: 503,
+    TakenIdError: 409,
+    ErasedIdError: 410,
+    InputError: 422,
+    RefusedError: 422,
+}
+_MOST_COMPLAINTS = 10
+_RETRY_AFTER_S = "1"
+
+
+class _StrictRequest(Request):
+    async def json(self) -> Any:
+        try:
+            return parse(await self.body())
+        except NotJsonError as error:
+            raise HTTPException(422, [{"where": "body", "what": str(error)}]) from None
+
+
+class _StrictRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def strictly(request: Request) -> Response:
+            return await handle(_StrictRequest(request.scope, request.receive))
+
+        return strictly
+
+
+def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
+    """The service over one workspace; refuses to be made without a champion that verifies.
+
+    Args:
+        workspace: Where the champion is, and where answers are logged.
+        hosts: Names under which it may be asked; a page that calls itself by another one gets 400.
+
+    Raises:
+        NotInitialisedError: There is no champion.
+        IntegrityError: The champion or the reference is not what the ledger says.
+    """
+    settings, features = workspace.settings, workspace.settings.data.features
+    serving = settings.serving
+    follower = ChampionFollower(workspace, clock=wall_clock, every_s=serving.follow_every.total_seconds())
+    answering = AnsweringThread(
+        PredictionLog(workspace.traffic.engine),
+        list(features),
+        scorer=follower.scorer,
+        clock=wall_clock,
+        max_waiting=serving.max_waiting,
+    )
+
+    @asynccontextmanager
+    async def running(_app: FastAPI) -> AsyncIterator[None]:
+        follower.start()
+        answering.start()
+        yield
+        follower.stop()
+        answering.stop()
+
+    reference = workspace.reference()[list(features)]
+    missing = {str(name) for name in reference.columns[reference.isna().any()]}
+    application = application_model(features, may_be_missing=missing)
+    applications = create_model(
+        "Applications",
+        __config__=ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True),
+        applications=(list[application], Field(min_length=1, max_length=serving.max_batch)),  # type: ignore[valid-type]
+    )
+    example = dict(zip(features, plain(reference.head(1))[0], strict=True))
+    router = APIRouter(route_class=_StrictRoute)
+
+    async def answered(question: Question) -> list[Answer]:
+        answering.ask(question)
+        return await asyncio.wrap_future(question.answers)
+
+    @router.post("/predict", response_model=Prediction, tags=["scoring"], summary="Score one application")
+    async def predict(
+        body: Annotated[application, Body(openapi_examples={"one": {"value": example}})],  # type: ignore[valid-type]
+        idempotency_key: Annotated[str | None, Header(pattern=PREDICTION_ID)] = None,
+    ) -> Response:
+        """Score one application. When you have the answer, it is on record.
+
+        `prediction_id` or the header `Idempotency-Key` make asking again safe: the same application gets the same
+        answer, also after a promotion; another application under the same id gets 409.
+        """
+        chosen = _chosen(body, idempotency_key)
+        key = chosen or _new_id()
+        follower.require_not_erased([chosen] if chosen else [])
+        question = Question((key,), (values_of(body, features),), chosen is not None)
+        return JSONResponse(_told((await answered(question))[0]))
+
+    @router.post("/predict/batch", response_model=Predictions, tags=["scoring"], summary="Score many applications")
+    async def predict_batch(
+        body: Annotated[applications, Body(openapi_examples={"one": {"value": {"applications": [example]}}})],  # type: ignore[valid-type]
+    ) -> Response:
+        """Score up to `serving.max_batch` applications: all are answered and on record, or none is."""
+        rows: list[BaseModel] = body.applications  # type: ignore[attr-defined]
+        chosen = [_chosen(row, None) for row in rows]
+        keys = [key or _new_id() for key in chosen]
+        require_different(keys)
+        follower.require_not_erased([key for key in chosen if key])
+        question = Question(keys, [values_of(row, features) for row in rows], any(chosen))
+        return JSONResponse({"predictions": [_told(each) for each in await answered(question)]})
+
+    @router.get("/health", tags=["state"], summary="Is it alive, is it ready, does it follow the ledger?")
+    async def health() -> JSONResponse:
+        """200 while it can score. `stale_since` says since when it could not follow the ledger, and why."""
+        now = follower.now
+        stale = now.stale_since is not None
+        return JSONResponse(
+            {
+                "status": "stale" if stale else "ready",
+                "live": True,
+                "ready": True,
+                "model_version": now.scorer.version,
+                "stale_since": iso(now.stale_since) if now.stale_since else None,
+                "why": now.why_stale,
+            }
+        )
+
+    @router.get("/model/info", tags=["state"], summary="Which model scores, and what it takes")
+    async def model_info() -> JSONResponse:
+        """The model that scores now, its digest and cut-off, and the features it takes."""
+        now = follower.now
+        told = {
+            name: feature.model_dump(exclude_defaults=True) | {"kind": feature.kind}
+            for name, feature in features.items()
+        }
+        return JSONResponse(
+            {
+                "model": settings.model.name,
+                "model_version": now.scorer.version,
+                "model_sha256": now.scorer.sha256,
+                "threshold": now.scorer.threshold,
+                "champion_number": now.number,
+                "loaded_at": iso(now.loaded_at),
+                "features": {name: {**about, "may_be_missing": name in missing} for name, about in told.items()},
+            }
+        )
+
+    app = FastAPI(
+        title=f"Mend: {settings.model.name}",
+        version="1",
+        lifespan=running,
+        max_body_size=serving.max_body_bytes,
+        redoc_url=None,
+        docs_url=None,
+    )
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    app.include_router(router)
+    app.add_exception_handler(RequestValidationError, _not_valid)
+    app.add_exception_handler(MendError, _not_done)
+    return app
+
+
+def _chosen(application: BaseModel, header: str | None) -> str | None:
+    """The id that the client chose, in one place or the other."""
+    chosen: str | None = application.prediction_id  # type: ignore[attr-defined]
+    if header is not None and chosen is not None and header != chosen:
+        raise InputError("Idempotency-Key", "expected the body's prediction_id, or only one of the two")
+    return chosen or header
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)
+
+
+def _told(answer: Answer) -> dict[str, Any]:
+    return {
+        "prediction_id": answer.prediction_id,
+        "prediction": answer.decision,
+        "probability": answer.score,
+        "threshold": answer.threshold,
+        "model_version": answer.model_version,
+        "timestamp": iso(answer.scored_at),
+    }
+
+
+async def _not_valid(_request: Request, error: Exception) -> JSONResponse:
+    """What was wrong and where, never what was sent."""
+    complaints = error.errors() if isinstance(error, RequestValidationError) else []
+    told = [{"where": _where(each["loc"]), "what": each["msg"][:200]} for each in complaints[:_MOST_COMPLAINTS]]
+    return JSONResponse({"detail": told, "more": max(len(complaints) - len(told), 0)}, status_code=422)
+
+
+async def _not_done(_request: Request, error: Exception) -> JSONResponse:
+    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
+    headers = {"Retry-After": _RETRY_AFTER_S} if status == _STATUS[StoreError] else None
+    return JSONResponse({"detail": [{"where": "", "what": str(error)}]}, status_code=status, headers=headers)
+
+
+def _where(place: tuple[str | int, ...]) -> str:
+    return ".".join(str(part)[:60] for part in place)[:200]

@@ -1,0 +1,86 @@
+"""What the service is asked and what it answers, made from the settings' own features."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+
+from pipeline.settings_data import Feature
+
+PREDICTION_ID = r"^[!-~]{1,200}$"  # visible ASCII: it travels in a header and is a key in every database
+_LONGEST_CATEGORY = 200
+
+
+class Prediction(BaseModel):
+    """An answer, as it is on record."""
+
+    prediction_id: str = Field(description="under which the outcome is reported later")
+    prediction: int = Field(description="1: bad, the probability is at or above the threshold; 0: good")
+    probability: float = Field(description="of default, 0-1")
+    threshold: float = Field(description="the model's cut-off, 0-1")
+    model_version: str = Field(description="of the model that scored it")
+    timestamp: datetime = Field(description="when it was scored, UTC")
+
+
+class Predictions(BaseModel):
+    """Answers in the order of the applications."""
+
+    predictions: list[Prediction]
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("expected text without NUL")
+    return text
+
+
+Category = Annotated[str, Field(min_length=1, max_length=_LONGEST_CATEGORY), AfterValidator(_storable)]
+
+
+def application_model(features: Mapping[str, Feature], *, may_be_missing: Collection[str]) -> type[BaseModel]:
+    """The body of one request: the features by name, with an id of the client's own if it likes.
+
+    Args:
+        features: As in the settings: kind, range, unit.
+        may_be_missing: Features that may be null or left out: those that were missing in the reference, too.
+
+    Returns:
+        A model whose fields are the features in the settings' order, then `prediction_id`. Nothing is converted: text
+        is no number, true is no 1; an unknown field is refused.
+
+    >>> settings = {"age": Feature(kind="numeric", min=0, max=120), "purpose": Feature(kind="categorical")}
+    >>> model = application_model(settings, may_be_missing={"purpose"})
+    >>> values_of(model.model_validate({"age": 45}), settings)
+    (45.0, None)
+    >>> model.model_validate({"age": "45"})
+    Traceback (most recent call last):
+    ...
+    pydantic_core._pydantic_core.ValidationError: 1 validation error for Application
+    age
+      Input should be a valid number [type=float_type]
+        For further information visit https://errors.pydantic.dev/2.14/v/float_type
+    """
+    fields: dict[str, Any] = {
+        f"feature_{place}": _field(name, feature, optional=name in may_be_missing)
+        for place, (name, feature) in enumerate(features.items())
+    }
+    fields["prediction_id"] = (
+        str | None,
+        Field(default=None, pattern=PREDICTION_ID, description="your own id; asking twice under it gets one answer"),
+    )
+    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+    return create_model("Application", __config__=config, **fields)
+
+
+def values_of(application: BaseModel, features: Collection[str]) -> tuple[float | str | None, ...]:
+    """The features of an application in the settings' order; whole numbers as floats, as they are stored."""
+    return tuple(application.__dict__[f"feature_{place}"] for place in range(len(features)))
+
+
+def _field(name: str, feature: Feature, *, optional: bool) -> tuple[Any, Any]:
+    kind: Any = float if feature.kind == "numeric" else Category
+    told: dict[str, Any] = {"alias": name, "description": feature.unit or None, "ge": feature.min, "le": feature.max}
+    return (kind | None, Field(default=None, **told)) if optional else (kind, Field(**told))

@@ -1,0 +1,102 @@
+"""Answers on record before they are given: applications and predictions, many in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from pipeline.stores.engine import insert_missing, writing
+from pipeline.stores.traffic import applications, predictions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One scored application as it is on record. `features` is its canonical JSON."""
+
+    prediction_id: str
+    features: str
+    model_version: str
+    model_sha256: str
+    score: float
+    threshold: float
+    decision: int
+    scored_at: datetime
+
+
+class TakenError(Exception):
+    """Another process put one of these ids on record a moment ago: look again."""
+
+
+class LogWriter:
+    """What can be done inside one transaction of the log."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def answers(self, prediction_ids: Sequence[str]) -> dict[str, Answer]:
+        """The answers on record under these ids."""
+        if not prediction_ids:
+            return {}
+        columns = predictions.c[
+            "prediction_id", "model_version", "model_sha256", "score", "threshold", "decision", "scored_at"
+        ]
+        query = (
+            sa.select(*columns, applications.c.features)
+            .join(applications, applications.c.application_id == predictions.c.application_id)
+            .where(predictions.c.prediction_id.in_(prediction_ids))
+        )
+        return {row["prediction_id"]: Answer(**row) for row in self._connection.execute(query).mappings()}
+
+    def add(self, answers: Sequence[Answer]) -> None:
+        """Put new answers on record; an application scored by the service goes by its prediction's id.
+
+        Raises:
+            TakenError: One of the ids is on record already. The transaction has to be given up.
+        """
+        asked = [
+            {
+                "application_id": each.prediction_id,
+                "event_time": each.scored_at,
+                "received_at": each.scored_at,
+                "features": each.features,
+            }
+            for each in answers
+        ]
+        answered = [
+            {
+                "prediction_id": each.prediction_id,
+                "application_id": each.prediction_id,
+                "event_time": each.scored_at,
+                "model_version": each.model_version,
+                "model_sha256": each.model_sha256,
+                "score": each.score,
+                "threshold": each.threshold,
+                "decision": each.decision,
+                "scored_at": each.scored_at,
+            }
+            for each in answers
+        ]
+        for table, rows in ((applications, asked), (predictions, answered)):
+            if insert_missing(self._connection, table, rows) < len(rows):
+                raise TakenError
+
+
+class PredictionLog:
+    """The log of one traffic store."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def writing(self) -> Iterator[LogWriter]:
+        """One transaction: at its end everything added is on disk; after an exception nothing is.
+
+        Raises:
+            StoreError: No room, no permission, no connection, or somebody else wrote for too long.
+        """
+        with writing(self._engine) as connection:
+            yield LogWriter(connection)
