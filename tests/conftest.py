@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builders import a_settings_file, mend
+from builders import a_settings_file, a_workspace, mend
 from filelock import FileLock
 from postgres import BINARIES, Server, a_server
+
+from pipeline.wiring import Workspace
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -91,3 +93,12 @@ def stores(store_urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
     for name in ("traffic", "ledger"):
         monkeypatch.setenv(f"MEND_STORES__{name.upper()}", store_urls[name])
     return "postgres"
+
+
+@pytest.fixture
+def workspace(stores: str, tmp_path: Path) -> Iterator[Workspace]:
+    """The small bank with version 1 as its first champion, on SQLite and on PostgreSQL."""
+    made = a_workspace(tmp_path)
+    yield made
+    made.ledger.engine.dispose()
+    made.traffic.engine.dispose()

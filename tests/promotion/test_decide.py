@@ -20,14 +20,6 @@ from pipeline.stores.verify import verify
 LATER = AS_OF + timedelta(days=1)
 
 
-@pytest.fixture
-def workspace(stores, tmp_path):
-    made = a_workspace(tmp_path)
-    yield made
-    made.ledger.engine.dispose()
-    made.traffic.engine.dispose()
-
-
 def sign(workspace, digest, verdict="approved", *, actor=OFFICER, reason="better", now=LATER):
     person = actor if isinstance(actor, Person) else Person(actor=actor, method="local", os_user="clerk")
     return decide(workspace, digest, verdict, person=person, reason=reason, now=now)

@@ -25,19 +25,10 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def empty(stores, tmp_path):
-    """Version 1 is the first champion."""
-    made = a_workspace(tmp_path)
-    yield made
-    made.ledger.engine.dispose()
-    made.traffic.engine.dispose()
-
-
-@pytest.fixture
-def workspace(empty):
+def workspace(workspace):
     """Version 2 was promoted after version 1."""
-    promote(empty, "2")
-    return empty
+    promote(workspace, "2")
+    return workspace
 
 
 def person(actor=OFFICER):
@@ -376,11 +367,14 @@ def test_the_command_line_lists_rolls_back_and_tells_the_registry(workspace):
     assert (again["reason"], again["champion"]) == ("it [harms]", "1")
 
 
-def test_of_a_first_champion_the_list_is_empty(empty):
-    assert earlier_champions(empty) == []
-    assert empty.ledger.champion()["since"] == GO_LIVE
+def test_of_a_first_champion_the_list_is_empty(stores, tmp_path):
+    fresh = a_workspace(tmp_path)
+    assert earlier_champions(fresh) == []
+    assert fresh.ledger.champion()["since"] == GO_LIVE
     with pytest.raises(RefusedError, match="version 1 is the champion"):
-        back(empty)
+        back(fresh)
+    fresh.ledger.engine.dispose()
+    fresh.traffic.engine.dispose()
 
 
 def test_a_clock_set_back_behind_the_record_rolls_nothing_back(workspace, monkeypatch):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from builders import AS_OF, a_workspace
+from builders import AS_OF
 from small_bank import SETTINGS, applicants, model_of, reference
 
 from pipeline.errors import StoreError
@@ -32,14 +32,6 @@ def scorers():
         )
         made[version] = Scorer(scoring, SETTINGS.data.kinds, warm_up=reference())
     return made
-
-
-@pytest.fixture
-def workspace(stores, tmp_path):
-    made = a_workspace(tmp_path)
-    yield made
-    made.ledger.engine.dispose()
-    made.traffic.engine.dispose()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from builders import AS_OF, OFFICER, a_dossier, a_workspace, judged, mend
+from builders import AS_OF, OFFICER, a_dossier, judged, mend
 from service import an_application, free_port, serving
 
 from pipeline.keeping.erase import erase
@@ -18,14 +18,6 @@ from pipeline.stores.traffic import applications, predictions
 
 pytestmark = pytest.mark.xdist_group("serving")
 CLIENTS = 8
-
-
-@pytest.fixture
-def workspace(stores, tmp_path):
-    made = a_workspace(tmp_path)
-    yield made
-    made.ledger.engine.dispose()
-    made.traffic.engine.dispose()
 
 
 @pytest.fixture
