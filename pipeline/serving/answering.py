@@ -6,13 +6,14 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.errors import MendError, RefusedError, StoreError
+from pipeline.labels.rules import Report, Verdict
+from pipeline.labels.taking import take
 from pipeline.serving.scorer import Scorer, Value
-from pipeline.stores.prediction_log import Answer, PredictionLog, TakenError
+from pipeline.stores.prediction_log import Answer, LogWriter, PredictionLog, TakenError
 
 _MOST_AT_ONCE = 2_000  # applications in one transaction: 130 ms of CPU to score and write
 _RACES = 5  # tries to agree with another process on who was first
@@ -26,16 +27,33 @@ class TakenIdError(MendError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Applications of one request, answered together or not at all. Ids the client chose may be on record already."""
+    """Applications of one request, answered together or not at all. Ids the client chose may be on record already.
+
+    `done` takes the answers, or why there are none.
+    """
 
     prediction_ids: Sequence[str]
     rows: Sequence[tuple[Value, ...]]
     chosen_by_client: bool
-    answers: Future[list[Answer]] = field(default_factory=Future)
+    done: Callable[[list[Answer] | Exception], None]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Reported outcomes of one request. `done` takes what became of each, or why nothing did."""
+
+    reports: Sequence[Report]
+    done: Callable[[list[Verdict] | Exception], None]
+
+    def __len__(self) -> int:
+        return len(self.reports)
 
 
 class AnsweringThread:
-    """Takes questions from any thread. An answer comes when its row is on disk; an error, when nothing is.
+    """Takes questions and outcomes from any thread. An answer comes when its rows are on disk; an error, when none is.
 
     While one batch is on its way to the disk the next one queues, so a batch is as large as the disk is slow, and
     nobody waits for a clock.
@@ -57,98 +75,117 @@ class AnsweringThread:
             features: Names of a row's values.
             scorer: Who scores now; asked once for each batch, so that a batch has one model.
             clock: What time it is, UTC.
-            max_waiting: Applications that may queue; more are refused.
+            max_waiting: Rows that may queue; more are refused.
         """
         self._log, self._features, self._scorer, self._clock = log, tuple(features), scorer, clock
         self._max_waiting, self._waiting, self._lock = max_waiting, 0, threading.Lock()
-        self._questions: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Question | Outcomes | None] = queue.SimpleQueue()
+        self._hand_over: Callable[[Callable[[], None]], object] = _at_once
         self._thread = threading.Thread(target=self._run, name="answering", daemon=True)
 
-    def start(self) -> None:
-        """Begin to answer."""
+    def start(self, hand_over: Callable[[Callable[[], None]], object] | None = None) -> None:
+        """Begin to answer.
+
+        Args:
+            hand_over: Has a function called where the answers are wanted, once for each batch: waking an event loop for
+                each answer costs more than finding it. Default: they are given in this object's own thread.
+        """
+        self._hand_over = hand_over or _at_once
         self._thread.start()
 
     def stop(self) -> None:
         """Answer what has queued, then end."""
-        self._questions.put(None)
+        self._queue.put(None)
         self._thread.join()
 
-    def ask(self, question: Question) -> None:
-        """Queue a question.
+    def ask(self, asked: Question | Outcomes) -> None:
+        """Queue a question, or outcomes.
 
         Raises:
             StoreError: Too many wait already.
         """
         with self._lock:
-            if self._waiting + len(question.rows) > self._max_waiting:
-                raise StoreError("scoring service", f"{self._waiting} applications wait already", "try again")
-            self._waiting += len(question.rows)
-        self._questions.put(question)
+            if self._waiting + len(asked) > self._max_waiting:
+                raise StoreError("scoring service", f"{self._waiting} rows wait already", "try again")
+            self._waiting += len(asked)
+        self._queue.put(asked)
 
     def _run(self) -> None:
         going = True
         while going:
-            batch = [self._questions.get()]
+            batch = [self._queue.get()]
             rows = 0
-            while batch[-1] is not None and (rows := rows + len(batch[-1].rows)) < _MOST_AT_ONCE:
+            while batch[-1] is not None and (rows := rows + len(batch[-1])) < _MOST_AT_ONCE:
                 try:
-                    batch.append(self._questions.get_nowait())
+                    batch.append(self._queue.get_nowait())
                 except queue.Empty:
                     break
             going = batch[-1] is not None
-            self._answer([question for question in batch if question is not None])
+            self._answer([asked for asked in batch if asked is not None])
 
-    def _answer(self, batch: list[Question]) -> None:
+    def _answer(self, batch: list[Question | Outcomes]) -> None:
+        questions = [asked for asked in batch if isinstance(asked, Question)]
+        outcomes = [asked for asked in batch if isinstance(asked, Outcomes)]
+        answers: Sequence[list[Answer] | Exception]
+        verdicts: Sequence[list[Verdict] | Exception]
         try:
-            found = self._on_record(batch)
+            answers, verdicts = self._on_record(questions, outcomes)
         except Exception as error:  # noqa: BLE001  whatever it was, nothing is on record and somebody waits
-            found = [error] * len(batch)
+            answers, verdicts = [error] * len(questions), [error] * len(outcomes)
         with self._lock:
-            self._waiting -= sum(len(question.rows) for question in batch)
-        for question, answer in zip(batch, found, strict=True):
-            if isinstance(answer, Exception):
-                question.answers.set_exception(answer)
-            else:
-                question.answers.set_result(answer)
+            self._waiting -= sum(len(asked) for asked in batch)
 
-    def _on_record(self, batch: list[Question]) -> list[list[Answer] | Exception]:
+        def tell() -> None:
+            for question, answer in zip(questions, answers, strict=True):
+                question.done(answer)
+            for reported, verdict in zip(outcomes, verdicts, strict=True):
+                reported.done(verdict)
+
+        self._hand_over(tell)
+
+    def _on_record(
+        self, questions: list[Question], outcomes: list[Outcomes]
+    ) -> tuple[list[list[Answer] | Exception], list[list[Verdict]]]:
         for _ in range(_RACES):
             try:
-                return self._commit(batch)
+                with self._log.writing() as log:
+                    answers = self._commit(log, questions) if questions else []
+                    now = self._clock()
+                    verdicts = [take(log.labels, reported.reports, now=now) for reported in outcomes]
             except TakenError:
                 continue
+            return answers, verdicts
         raise StoreError("traffic store", "another process takes the same ids again and again", "try again")
 
-    def _commit(self, batch: list[Question]) -> list[list[Answer] | Exception]:
-        """Score what is new and commit it; what is on record gets its first answer."""
+    def _commit(self, log: LogWriter, batch: list[Question]) -> list[list[Answer] | Exception]:
+        """Score what is new and write it down; what is on record gets its first answer."""
         chosen = [key for question in batch if question.chosen_by_client for key in question.prediction_ids]
         texts = [[self._text(row) for row in question.rows] for question in batch]
         scorer, now = self._scorer(), self._clock()
-        with self._log.writing() as log:
-            known = log.answers(chosen)
-            new: dict[str, tuple[tuple[Value, ...], str]] = {}
-            refused: list[Exception | None] = []
-            for question, features in zip(batch, texts, strict=True):
-                asked = dict(zip(question.prediction_ids, zip(question.rows, features, strict=True), strict=True))
-                taken = [key for key, (_, text) in asked.items() if _text_of(key, known, new) not in (None, text)]
-                refused.append(TakenIdError(f"{taken[0]} is on record with another application") if taken else None)
-                if not taken:
-                    new |= {key: each for key, each in asked.items() if key not in known}
-            scores = scorer.score([row for row, _ in new.values()])
-            made = {
-                key: Answer(
-                    prediction_id=key,
-                    features=text,
-                    model_version=scorer.version,
-                    model_sha256=scorer.sha256,
-                    score=float(score),
-                    threshold=scorer.threshold,
-                    decision=int(score >= scorer.threshold),
-                    scored_at=now,
-                )
-                for (key, (_, text)), score in zip(new.items(), scores, strict=True)
-            }
-            log.add(list(made.values()))
+        known = log.answers(chosen)
+        new: dict[str, tuple[tuple[Value, ...], str]] = {}
+        refused: list[Exception | None] = []
+        for question, features in zip(batch, texts, strict=True):
+            asked = dict(zip(question.prediction_ids, zip(question.rows, features, strict=True), strict=True))
+            taken = [key for key, (_, text) in asked.items() if _text_of(key, known, new) not in (None, text)]
+            refused.append(TakenIdError(f"{taken[0]} is on record with another application") if taken else None)
+            if not taken:
+                new |= {key: each for key, each in asked.items() if key not in known}
+        scores = scorer.score([row for row, _ in new.values()])
+        made = {
+            key: Answer(
+                prediction_id=key,
+                features=text,
+                model_version=scorer.version,
+                model_sha256=scorer.sha256,
+                score=float(score),
+                threshold=scorer.threshold,
+                decision=int(score >= scorer.threshold),
+                scored_at=now,
+            )
+            for (key, (_, text)), score in zip(new.items(), scores, strict=True)
+        }
+        log.add(list(made.values()))
         on_record = known | made
         return [
             no or [on_record[key] for key in question.prediction_ids]
@@ -157,6 +194,10 @@ class AnsweringThread:
 
     def _text(self, row: Sequence[Value]) -> str:
         return json.dumps(dict(zip(self._features, row, strict=True)), ensure_ascii=False, allow_nan=False)
+
+
+def _at_once(act: Callable[[], None]) -> None:
+    act()
 
 
 def _text_of(key: str, known: dict[str, Answer], new: dict[str, tuple[tuple[Value, ...], str]]) -> str | None:

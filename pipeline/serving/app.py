@@ -3,8 +3,10 @@
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI, HTTPException, Request, Response
@@ -16,10 +18,19 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from pipeline.clock import wall_clock
 from pipeline.errors import InputError, MendError, RefusedError, StoreError
-from pipeline.serving.answering import AnsweringThread, Question, TakenIdError, require_different
+from pipeline.labels.rules import WHAT, Report, Status, Verdict
+from pipeline.serving.answering import AnsweringThread, Outcomes, Question, TakenIdError, require_different
 from pipeline.serving.following import ChampionFollower, ErasedIdError
-from pipeline.serving.messages import PREDICTION_ID, Prediction, Predictions, application_model, values_of
-from pipeline.serving.scorer import plain
+from pipeline.serving.messages import (
+    PREDICTION_ID,
+    Outcome,
+    OutcomesTold,
+    Prediction,
+    Predictions,
+    application_model,
+    values_of,
+)
+from pipeline.serving.scorer import Value, plain
 from pipeline.serving.strict_json import NotJsonError, parse
 from pipeline.stores.engine import iso
 from pipeline.stores.prediction_log import Answer, PredictionLog
@@ -40,6 +51,7 @@ _IDEMPOTENCY_KEY = {
     "description": "your own id, in place of the body's prediction_id",
     "schema": {"type": "string", "pattern": PREDICTION_ID},
 }
+_ERASED = Verdict(status=Status.ERASED)
 _MOST_COMPLAINTS = 10
 _RETRY_AFTER_S = "1"
 
@@ -87,7 +99,7 @@ def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
         follower.start()
-        answering.start()
+        answering.start(asyncio.get_running_loop().call_soon_threadsafe)
         yield
         follower.stop()
         answering.stop()
@@ -100,12 +112,23 @@ def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
         __config__=ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True),
         applications=(list[application], Field(min_length=1, max_length=serving.max_batch)),  # type: ignore[valid-type]
     )
+    outcomes = create_model(
+        "Outcomes",
+        __config__=ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True),
+        labels=(list[Outcome], Field(min_length=1, max_length=serving.max_batch)),
+    )
     example = dict(zip(features, plain(reference.head(1))[0], strict=True))
     router = APIRouter(route_class=_StrictRoute)
 
-    async def answered(question: Question) -> list[Answer]:
-        answering.ask(question)
-        return await asyncio.wrap_future(question.answers)
+    async def answered(keys: Sequence[str], rows: Sequence[tuple[Value, ...]], *, chosen: bool) -> list[Answer]:
+        future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        answering.ask(Question(keys, rows, chosen, partial(_settle, future)))
+        return await future
+
+    async def taken(reports: Sequence[Report]) -> list[Verdict]:
+        future: asyncio.Future[list[Verdict]] = asyncio.get_running_loop().create_future()
+        answering.ask(Outcomes(reports, partial(_settle, future)))
+        return await future
 
     @router.post(
         "/predict",
@@ -126,8 +149,7 @@ def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
         chosen = _chosen(body, request.headers.get("idempotency-key"))
         key = chosen or _new_id()
         follower.require_not_erased([chosen] if chosen else [])
-        question = Question((key,), (values_of(body, features),), chosen is not None)
-        return JSONResponse(_told((await answered(question))[0]))
+        return JSONResponse(_told((await answered((key,), (values_of(body, features),), chosen=chosen is not None))[0]))
 
     @router.post("/predict/batch", response_model=Predictions, tags=["scoring"], summary="Score many applications")
     async def predict_batch(
@@ -139,8 +161,30 @@ def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
         keys = [key or _new_id() for key in chosen]
         require_different(keys)
         follower.require_not_erased([key for key in chosen if key])
-        question = Question(keys, [values_of(row, features) for row in rows], any(chosen))
-        return JSONResponse({"predictions": [_told(each) for each in await answered(question)]})
+        answers = await answered(keys, [values_of(row, features) for row in rows], chosen=any(chosen))
+        return JSONResponse({"predictions": [_told(each) for each in answers]})
+
+    @router.post("/labels", response_model=OutcomesTold, tags=["labels"], summary="Report what came of applications")
+    async def report_labels(body: outcomes) -> Response:  # type: ignore[valid-type]
+        """Report outcomes, one or many; nothing of them is lost, and reporting them again changes nothing.
+
+        `recorded`: new. `known`: it adds nothing. `conflicting`: another outcome is on record and this one does not say
+        `corrects`, so that neither counts until one does. `quarantined`: kept aside, and why. `erased`: not kept.
+        """
+        now = wall_clock()
+        told: list[Outcome] = body.labels  # type: ignore[attr-defined]
+        gone = {each.prediction_id for each in told if follower.was_erased(each.prediction_id)}
+        reports = [
+            Report(
+                prediction_id=each.prediction_id, y=each.label, known_at=each.known_at or now, corrects=each.corrects
+            )
+            for each in told
+            if each.prediction_id not in gone
+        ]
+        verdicts = iter(await taken(reports) if reports else [])
+        return JSONResponse(
+            _outcomes_told([(each, _ERASED if each.prediction_id in gone else next(verdicts)) for each in told])
+        )
 
     @router.get("/health", tags=["state"], summary="Is it alive, is it ready, does it follow the ledger?")
     async def health() -> JSONResponse:
@@ -216,6 +260,24 @@ def _told(answer: Answer) -> dict[str, Any]:
         "model_version": answer.model_version,
         "timestamp": iso(answer.scored_at),
     }
+
+
+def _outcomes_told(found: Sequence[tuple[Outcome, Verdict]]) -> dict[str, Any]:
+    told = [
+        {"prediction_id": each.prediction_id, "status": verdict.status, "why": verdict.reason and WHAT[verdict.reason]}
+        for each, verdict in found
+    ]
+    return {"labels": told, "counts": Counter(verdict.status for _, verdict in found)}
+
+
+def _settle(future: asyncio.Future[Any], found: Any) -> None:
+    """Give an answer to whoever waits for it; a client that went away waits no more."""
+    if future.done():
+        return
+    if isinstance(found, Exception):
+        future.set_exception(found)
+    else:
+        future.set_result(found)
 
 
 async def _not_valid(_request: Request, error: Exception) -> JSONResponse:

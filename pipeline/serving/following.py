@@ -61,14 +61,18 @@ class ChampionFollower:
         """Who scores now."""
         return self.now.scorer
 
+    def was_erased(self, prediction_id: str) -> bool:
+        """The applicant with this id was erased."""
+        is_erased = self.now.is_erased
+        return is_erased is not None and is_erased(prediction_id)
+
     def require_not_erased(self, prediction_ids: Sequence[str]) -> None:
         """An id that the client chose is nobody's who was erased.
 
         Raises:
             ErasedIdError: It is.
         """
-        is_erased = self.now.is_erased
-        if is_erased is not None and (gone := [key for key in prediction_ids if is_erased(key)]):
+        if gone := [key for key in prediction_ids if self.was_erased(key)]:
             raise ErasedIdError("prediction_id", f"{len(gone)} of {len(prediction_ids)} ids are of erased applicants")
 
     def look(self) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
+from pipeline.labels.rules import Status
 from pipeline.settings_data import Feature
 
 PREDICTION_ID = r"^[!-~]{1,200}$"  # visible ASCII: it travels in a header and is a key in every database
 _LONGEST_CATEGORY = 200
+_FIRST_YEAR, _LAST_YEAR = 1900, 9999
 
 
 class Prediction(BaseModel):
@@ -29,6 +31,48 @@ class Predictions(BaseModel):
     """Answers in the order of the applications."""
 
     predictions: list[Prediction]
+
+
+def _moment(given: object) -> object:
+    """ISO 8601 and nothing else: a bare number may be seconds or milliseconds."""
+    if not isinstance(given, str):
+        raise ValueError("expected a time as text, as in 2026-11-24T12:00:00Z")
+    return given
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Python cannot tell every time in another zone, nor write every year with four digits."""
+    if not _FIRST_YEAR < moment.year < _LAST_YEAR:
+        raise ValueError(f"expected a year between {_FIRST_YEAR} and {_LAST_YEAR}")
+    return moment.astimezone(UTC)
+
+
+class Outcome(BaseModel):
+    """What came of an application."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    prediction_id: str = Field(pattern=PREDICTION_ID, description="as it was answered, or the application's own id")
+    label: Annotated[int, Field(ge=0, le=1, description="1: it went bad; 0: it did not")]
+    known_at: (
+        Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_in_utc), Field(strict=False)] | None
+    ) = Field(default=None, description="when it became known, with its time zone; left out: now")
+    corrects: bool = Field(default=False, description="true: what was said of this application before is wrong")
+
+
+class Told(BaseModel):
+    """What became of one outcome."""
+
+    prediction_id: str
+    status: Status = Field(description="only `recorded` and `known` count; see docs/serving.md")
+    why: str | None = Field(description="why it is in quarantine")
+
+
+class OutcomesTold(BaseModel):
+    """What became of the outcomes, in their order, and how many of each."""
+
+    labels: list[Told]
+    counts: dict[Status, int]
 
 
 def _storable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from pipeline.stores.engine import insert_missing, writing
-from pipeline.stores.traffic import applications, predictions
+from pipeline.stores.label_log import LabelLog
+from pipeline.stores.traffic_tables import applications, predictions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,7 @@ class Answer:
     threshold: float
     decision: int
     scored_at: datetime
+    reasons: tuple[str, ...] | None = None  # features, the one that moved the score most first; None: nobody asked
 
 
 class TakenError(Exception):
@@ -36,20 +39,21 @@ class LogWriter:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self.labels = LabelLog(connection)
 
     def answers(self, prediction_ids: Sequence[str]) -> dict[str, Answer]:
         """The answers on record under these ids."""
         if not prediction_ids:
             return {}
         columns = predictions.c[
-            "prediction_id", "model_version", "model_sha256", "score", "threshold", "decision", "scored_at"
+            "prediction_id", "model_version", "model_sha256", "score", "threshold", "decision", "scored_at", "reasons"
         ]
         query = (
             sa.select(*columns, applications.c.features)
             .join(applications, applications.c.application_id == predictions.c.application_id)
             .where(predictions.c.prediction_id.in_(prediction_ids))
         )
-        return {row["prediction_id"]: Answer(**row) for row in self._connection.execute(query).mappings()}
+        return {row["prediction_id"]: _answer(row) for row in self._connection.execute(query).mappings()}
 
     def add(self, answers: Sequence[Answer]) -> None:
         """Put new answers on record; an application scored by the service goes by its prediction's id.
@@ -77,12 +81,18 @@ class LogWriter:
                 "threshold": each.threshold,
                 "decision": each.decision,
                 "scored_at": each.scored_at,
+                "reasons": None if each.reasons is None else json.dumps(each.reasons, ensure_ascii=False),
             }
             for each in answers
         ]
         for table, rows in ((applications, asked), (predictions, answered)):
             if insert_missing(self._connection, table, rows) < len(rows):
                 raise TakenError
+
+
+def _answer(row: sa.RowMapping) -> Answer:
+    reasons = None if row["reasons"] is None else tuple(json.loads(row["reasons"]))
+    return Answer(**{**row, "reasons": reasons})
 
 
 class PredictionLog:

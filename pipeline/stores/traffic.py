@@ -12,42 +12,9 @@ import pandas as pd
 import sqlalchemy as sa
 
 from pipeline.errors import StoreError
-from pipeline.stores.engine import UtcTime, insert_missing, writing
+from pipeline.stores.engine import insert_missing, writing
 from pipeline.stores.snapshot import opened
-
-metadata = sa.MetaData()
-applications = sa.Table(
-    "applications",
-    metadata,
-    sa.Column("application_id", sa.String(200), primary_key=True),
-    sa.Column("event_time", UtcTime, nullable=False, index=True),
-    sa.Column("received_at", UtcTime, nullable=False),
-    sa.Column("features", sa.Text, nullable=False),
-)
-predictions = sa.Table(
-    "predictions",
-    metadata,
-    sa.Column("prediction_id", sa.String(200), primary_key=True),
-    sa.Column("application_id", sa.String(200), nullable=False, index=True),
-    sa.Column("event_time", UtcTime, nullable=False, index=True),
-    sa.Column("model_version", sa.String(50), nullable=False),
-    sa.Column("model_sha256", sa.String(64), nullable=False),
-    sa.Column("score", sa.Double, nullable=False),
-    sa.Column("threshold", sa.Double, nullable=False),
-    sa.Column("decision", sa.Integer, nullable=False),
-    sa.Column("scored_at", UtcTime, nullable=False),
-)
-labels = sa.Table(
-    "labels",
-    metadata,
-    sa.Column("label_id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("application_id", sa.String(200), nullable=False),
-    sa.Column("y", sa.Integer, nullable=False),
-    sa.Column("known_at", UtcTime, nullable=False),
-    sa.Column("recorded_at", UtcTime, nullable=False),
-    sa.UniqueConstraint("application_id", "known_at", "y", name="labels_said_once"),
-    sa.CheckConstraint("y in (0, 1)", name="labels_are_0_or_1"),
-)
+from pipeline.stores.traffic_tables import applications, labels, predictions, quarantine
 
 
 class TrafficStore:
@@ -76,9 +43,9 @@ class TrafficStore:
             return insert_missing(connection, predictions, records)
 
     def add_labels(self, rows: pd.DataFrame, *, recorded_at: datetime) -> int:
-        """Append outcomes (`application_id, y, known_at`); the same outcome said twice is kept once."""
+        """Append outcomes (`application_id, y, known_at`) as they are; the same outcome said twice is kept once."""
         records = [
-            {"application_id": key, "y": int(y), "known_at": moment, "recorded_at": recorded_at}
+            {"application_id": key, "y": int(y), "known_at": moment, "recorded_at": recorded_at, "corrects": 0}
             for key, y, moment in zip(rows["application_id"], rows["y"], _moments(rows["known_at"]), strict=True)
         ]
         with writing(self.engine) as connection:
@@ -210,13 +177,14 @@ class TrafficStore:
         return features
 
 
-_TABLES = (labels, predictions, applications)  # in this order they are deleted: labels are found by their application
+_TABLES = (labels, quarantine, predictions, applications)  # in this order: labels are found by their application
 
 
 def _before(moment: datetime) -> dict[sa.Table, sa.ColumnElement[bool]]:
     old = sa.select(applications.c.application_id).where(applications.c.event_time < moment)
     return {
         labels: labels.c.application_id.in_(old),
+        quarantine: quarantine.c.known_at < moment,
         predictions: predictions.c.event_time < moment,
         applications: applications.c.event_time < moment,
     }
@@ -227,18 +195,30 @@ def _of(application_id: str) -> dict[sa.Table, sa.ColumnElement[bool]]:
 
 
 def _known_labels(start: datetime, end: datetime, *, as_of: datetime) -> sa.Subquery:
-    """The latest outcome per application among those recorded by `as_of`: later corrections were not known then."""
-    newest_first = sa.func.row_number().over(
-        partition_by=labels.c.application_id, order_by=[labels.c.known_at.desc(), labels.c.label_id.desc()]
-    )
+    """The outcome per application as it was known at `as_of`; where two contradict each other, none.
+
+    A correction stands for itself and what was said since: what was said before it no longer counts. `known_at` is when
+    the outcome was first known.
+    """
     inside = (applications.c.event_time >= start) & (applications.c.event_time < end)
-    ranked = (
-        sa.select(labels, newest_first.label("rank"))
+    corrected = sa.func.max(sa.case((labels.c.corrects == 1, labels.c.label_id), else_=0))
+    said = (
+        sa.select(
+            *labels.c["application_id", "label_id", "y", "known_at"],
+            corrected.over(partition_by=labels.c.application_id).label("corrected"),
+        )
         .join(applications, applications.c.application_id == labels.c.application_id)
         .where(inside, labels.c.recorded_at <= as_of)
         .subquery()
     )
-    return sa.select(ranked.c.application_id, ranked.c.y, ranked.c.known_at).where(ranked.c.rank == 1).subquery("known")
+    first, last = sa.func.min(said.c.y), sa.func.max(said.c.y)
+    return (
+        sa.select(said.c.application_id, first.label("y"), sa.func.min(said.c.known_at).label("known_at"))
+        .where(said.c.label_id >= said.c.corrected)
+        .group_by(said.c.application_id)
+        .having(first == last)
+        .subquery("known")
+    )
 
 
 def _moments(column: pd.Series) -> list[datetime]:

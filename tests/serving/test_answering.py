@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import Future
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from pipeline.serving.answering import AnsweringThread, Question, TakenIdError
 from pipeline.serving.scorer import Scorer, plain
 from pipeline.stores.engine import open_engine
 from pipeline.stores.prediction_log import PredictionLog
-from pipeline.stores.traffic import predictions
+from pipeline.stores.traffic_tables import predictions
 from pipeline.training.model_files import ScoringModel
 
 NAMES = tuple(SETTINGS.data.features)
@@ -47,9 +48,18 @@ def answering_of(engine, scorer, *, max_waiting=5_000, clock=lambda: AS_OF):
 
 
 def ask(answering, *places, ids=NEW, chosen=True) -> Future:
-    question = Question([ids[place] for place in places], [ROWS[place] for place in places], chosen)
-    answering.ask(question)
-    return question.answers
+    future = Future()
+    answering.ask(
+        Question([ids[place] for place in places], [ROWS[place] for place in places], chosen, partial(settle, future))
+    )
+    return future
+
+
+def settle(future, found):
+    if isinstance(found, Exception):
+        future.set_exception(found)
+    else:
+        future.set_result(found)
 
 
 def on_record(workspace):
@@ -142,7 +152,7 @@ def test_a_store_that_cannot_write_answers_nobody_and_recovers(workspace, answer
 def test_too_many_that_wait_are_refused_at_once_and_those_who_wait_are_answered(workspace, scorers):
     answering = answering_of(workspace.traffic.engine, lambda: scorers["1"], max_waiting=3)
     waiting = ask(answering, 0, 1)
-    with pytest.raises(StoreError, match="2 applications wait already"):
+    with pytest.raises(StoreError, match="2 rows wait already"):
         ask(answering, 2, 3)
     answering.start()
     assert len(waiting.result(30)) == 2

@@ -5,7 +5,9 @@ import signal
 import threading
 import time
 from datetime import timedelta
+from http.client import HTTPException
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from builders import AS_OF, OFFICER, a_dossier, judged, mend
@@ -14,7 +16,7 @@ from service import an_application, free_port, serving
 from pipeline.keeping.erase import erase
 from pipeline.promotion.decide import decide
 from pipeline.promotion.person import Person
-from pipeline.stores.traffic import applications, predictions
+from pipeline.stores.traffic_tables import applications, predictions
 
 pytestmark = pytest.mark.xdist_group("serving")
 CLIENTS = 8
@@ -60,7 +62,7 @@ class Load:
             key, asked = f"{self.name}-{number}-{asked}", asked + 1
             try:
                 status, answer, _ = self.service.ask("/predict", an_application(asked % 500, prediction_id=key))
-            except (OSError, ValueError):  # the connection broke: no answer was given
+            except (OSError, ValueError, HTTPException):  # the connection broke: no answer was given
                 self.failures.append(None)
                 time.sleep(0.02)
                 continue
@@ -247,3 +249,64 @@ def test_it_listens_to_this_machine_only_and_needs_a_champion(workspace, tmp_pat
     assert "not this machine's own" in mend("serve", "--address", "0.0.0.0", config=config, exit_code=4).stderr
     empty = {"MEND_MODEL__WORKSPACE": str(tmp_path / "empty")}
     assert "run `mend init`" in mend("serve", config=config, exit_code=3, **empty).stderr
+
+
+def test_outcomes_are_taken_once_and_each_is_told_what_became_of_it(workspace, service):
+    key = service.ask("/predict", an_application())[1]["prediction_id"]
+    long_ago, some_day = "2020-01-01T00:00:00Z", "2120-01-01T00:00:00+02:00"
+    reports = [
+        {"prediction_id": key, "label": 1},
+        {"prediction_id": key, "label": 1},
+        {"prediction_id": key, "label": 0},
+        {"prediction_id": key, "label": 0, "corrects": True},
+        {"prediction_id": "nobody", "label": 0},
+        {"prediction_id": key, "label": 1, "known_at": long_ago},
+        {"prediction_id": key, "label": 1, "known_at": some_day},
+    ]
+    status, told, _ = service.ask("/labels", {"labels": reports})
+    assert status == 200
+    assert [each["status"] for each in told["labels"]] == [
+        "recorded",
+        "known",
+        "conflicting",
+        "recorded",
+        "quarantined",
+        "quarantined",
+        "quarantined",
+    ]
+    assert told["counts"] == {"recorded": 2, "known": 1, "conflicting": 1, "quarantined": 3}
+    assert told["labels"][4]["why"] == "no application goes by this id"
+    now = pd.Timestamp.now("UTC").to_pydatetime()
+    rows = workspace.traffic.scored(now - timedelta(hours=1), now + timedelta(hours=1), as_of=now + timedelta(hours=1))
+    assert rows["y"].tolist() == [0.0]
+
+
+@pytest.mark.parametrize("store_urls", ["sqlite"], indirect=True)
+def test_hostile_outcomes_are_refused_and_leave_nothing(workspace, service):
+    before = workspace.traffic.counts()["labels"]
+    good = {"prediction_id": "row0001", "label": 1}
+    for wrong in (
+        {"label": 2},
+        {"label": -1},
+        {"label": True},
+        {"label": "1"},
+        {"label": 1.0},
+        {"label": None},
+        {"label": 10**400},
+        {"prediction_id": "a\0b"},
+        {"prediction_id": "two words"},
+        {"prediction_id": "ü"},
+        {"known_at": "2026-01-01T00:00:00"},
+        {"known_at": 1_700_000_000},
+        {"known_at": "soon"},
+        {"known_at": "0001-01-01T00:00:00+14:00"},
+        {"known_at": "9999-12-31T23:59:59-14:00"},
+        {"corrects": 1},
+        {"more": 1},
+    ):
+        status, _, headers = service.ask("/labels", {"labels": [good, good | wrong]})
+        assert status == 422, wrong
+        assert int(headers["content-length"]) < 10_000
+    assert service.ask("/labels", {"labels": []})[0] == 422
+    assert service.ask("/labels", {"labels": [good] * 1_001})[0] == 422
+    assert workspace.traffic.counts()["labels"] == before

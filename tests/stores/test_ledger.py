@@ -12,7 +12,7 @@ from tampering import behind_its_back, cut_after, rewrite, swap
 
 from pipeline.errors import MendError, RefusedError
 from pipeline.stores import engine as engines
-from pipeline.stores import ledger_tables, traffic
+from pipeline.stores import ledger_tables, traffic_tables
 from pipeline.stores.anchors import Anchor
 from pipeline.stores.engine import SCHEMA, migrate, open_engine
 from pipeline.stores.ledger import Ledger
@@ -227,7 +227,9 @@ def test_a_file_that_is_not_the_recorded_one_is_named(ledger, tmp_path, content)
     assert "entry 3" in breaks[0]
 
 
-@pytest.mark.parametrize(("store", "metadata"), [("ledger", ledger_tables.metadata), ("traffic", traffic.metadata)])
+@pytest.mark.parametrize(
+    ("store", "metadata"), [("ledger", ledger_tables.metadata), ("traffic", traffic_tables.metadata)]
+)
 def test_the_migrations_make_the_tables_that_the_code_uses(store_urls, tmp_path, store, metadata):
     engine = open_engine(store_urls[store])
     migrate(engine, store, lock=tmp_path / "lock")

@@ -56,14 +56,22 @@ def test_windows_are_half_open(store):
     assert store.outcomes(START, START + 2 * DAY, as_of=START)["application_id"].tolist() == ["a", "b"]
 
 
-def test_a_correction_counts_from_the_day_it_was_recorded(store):
+def test_contradicting_outcomes_are_both_kept_and_count_from_neither(store):
     store.add_applications(applications("a"), received_at=START)
     store.add_labels(outcome("a", 0, START + 2 * DAY), recorded_at=START + 2 * DAY)
     store.add_labels(outcome("a", 1, START + 3 * DAY), recorded_at=START + 5 * DAY)
     assert pd.isna(told(store, START + DAY)["a"])
     assert told(store, START + 4 * DAY) == {"a": 0}
-    assert told(store, START + 5 * DAY) == {"a": 1}
+    assert pd.isna(told(store, START + 5 * DAY)["a"])
     assert store.counts()["labels"] == 2
+
+
+def test_an_outcome_is_known_since_it_was_first_known(store):
+    store.add_applications(applications("a"), received_at=START)
+    store.add_labels(outcome("a", 1, START + 3 * DAY), recorded_at=START + 3 * DAY)
+    store.add_labels(outcome("a", 1, START + 2 * DAY), recorded_at=START + 4 * DAY)
+    rows = store.outcomes(START, START + DAY, as_of=START + 4 * DAY)
+    assert rows["known_at"].tolist() == [START + 2 * DAY]
 
 
 def test_the_same_outcome_said_twice_is_kept_once(store):
