@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from datetime import datetime
 from pipeline.errors import MendError, RefusedError, StoreError
 from pipeline.labels.rules import Report, Verdict
 from pipeline.labels.taking import take
+from pipeline.serving.counting import Counts
 from pipeline.serving.scorer import Scorer, Value
 from pipeline.stores.prediction_log import Answer, LogWriter, PredictionLog, TakenError
 
@@ -67,6 +69,7 @@ class AnsweringThread:
         scorer: Callable[[], Scorer],
         clock: Callable[[], datetime],
         max_waiting: int,
+        counts: Counts,
     ) -> None:
         """Prepare; `start` begins.
 
@@ -76,9 +79,12 @@ class AnsweringThread:
             scorer: Who scores now; asked once for each batch, so that a batch has one model.
             clock: What time it is, UTC.
             max_waiting: Rows that may queue; more are refused.
+            counts: What was done, for those who ask.
         """
         self._log, self._features, self._scorer, self._clock = log, tuple(features), scorer, clock
         self._max_waiting, self._waiting, self._lock = max_waiting, 0, threading.Lock()
+        self._counts = counts
+        counts.waiting.set_function(lambda: self._waiting)
         self._queue: queue.SimpleQueue[Question | Outcomes | None] = queue.SimpleQueue()
         self._hand_over: Callable[[Callable[[], None]], object] = _at_once
         self._thread = threading.Thread(target=self._run, name="answering", daemon=True)
@@ -132,6 +138,7 @@ class AnsweringThread:
             answers, verdicts = self._on_record(questions, outcomes)
         except Exception as error:  # noqa: BLE001  whatever it was, nothing is on record and somebody waits
             answers, verdicts = [error] * len(questions), [error] * len(outcomes)
+            self._counts.failed()
         with self._lock:
             self._waiting -= sum(len(asked) for asked in batch)
 
@@ -146,22 +153,41 @@ class AnsweringThread:
     def _on_record(
         self, questions: list[Question], outcomes: list[Outcomes]
     ) -> tuple[list[list[Answer] | Exception], list[list[Verdict]]]:
+        began = time.perf_counter()
         for _ in range(_RACES):
+            scorer, now = self._scorer(), self._clock()
             try:
                 with self._log.writing() as log:
-                    answers = self._commit(log, questions) if questions else []
-                    now = self._clock()
+                    new, answers = self._commit(log, questions, scorer, now) if questions else ([], [])
                     verdicts = [take(log.labels, reported.reports, now=now) for reported in outcomes]
             except TakenError:
                 continue
+            self._count(new, answers, verdicts, scorer, time.perf_counter() - began)
             return answers, verdicts
         raise StoreError("traffic store", "another process takes the same ids again and again", "try again")
 
-    def _commit(self, log: LogWriter, batch: list[Question]) -> list[list[Answer] | Exception]:
-        """Score what is new and write it down; what is on record gets its first answer."""
+    def _count(
+        self,
+        new: Sequence[tuple[Value, ...]],
+        answers: Sequence[list[Answer] | Exception],
+        verdicts: Sequence[list[Verdict]],
+        scorer: Scorer,
+        seconds: float,
+    ) -> None:
+        given = sum(len(found) for found in answers if not isinstance(found, Exception))
+        missing = [
+            name for row in new if None in row for name, value in zip(self._features, row, strict=True) if value is None
+        ]
+        unknown = [name for row in new for name in scorer.unknown(row)]
+        self._counts.committed(new=len(new), again=given - len(new), seconds=seconds, unknown=unknown, missing=missing)
+        self._counts.labelled(verdict.status for told in verdicts for verdict in told)
+
+    def _commit(
+        self, log: LogWriter, batch: list[Question], scorer: Scorer, now: datetime
+    ) -> tuple[list[tuple[Value, ...]], list[list[Answer] | Exception]]:
+        """Score what is new and write it down; what is on record gets its first answer. Returns the new rows, too."""
         chosen = [key for question in batch if question.chosen_by_client for key in question.prediction_ids]
         texts = [[self._text(row) for row in question.rows] for question in batch]
-        scorer, now = self._scorer(), self._clock()
         known = log.answers(chosen)
         new: dict[str, tuple[tuple[Value, ...], str]] = {}
         refused: list[Exception | None] = []
@@ -171,7 +197,7 @@ class AnsweringThread:
             refused.append(TakenIdError(f"{taken[0]} is on record with another application") if taken else None)
             if not taken:
                 new |= {key: each for key, each in asked.items() if key not in known}
-        scores = scorer.score([row for row, _ in new.values()])
+        rows = [row for row, _ in new.values()]
         made = {
             key: Answer(
                 prediction_id=key,
@@ -183,14 +209,15 @@ class AnsweringThread:
                 decision=int(score >= scorer.threshold),
                 scored_at=now,
             )
-            for (key, (_, text)), score in zip(new.items(), scores, strict=True)
+            for (key, (_, text)), score in zip(new.items(), scorer.score(rows), strict=True)
         }
         log.add(list(made.values()))
         on_record = known | made
-        return [
+        answers = [
             no or [on_record[key] for key in question.prediction_ids]
             for question, no in zip(batch, refused, strict=True)
         ]
+        return rows, answers
 
     def _text(self, row: Sequence[Value]) -> str:
         return json.dumps(dict(zip(self._features, row, strict=True)), ensure_ascii=False, allow_nan=False)

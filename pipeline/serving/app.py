@@ -20,6 +20,7 @@ from pipeline.clock import wall_clock
 from pipeline.errors import InputError, MendError, RefusedError, StoreError
 from pipeline.labels.rules import WHAT, Report, Status, Verdict
 from pipeline.serving.answering import AnsweringThread, Outcomes, Question, TakenIdError, require_different
+from pipeline.serving.counting import Counts
 from pipeline.serving.following import ChampionFollower, ErasedIdError
 from pipeline.serving.messages import (
     PREDICTION_ID,
@@ -31,6 +32,7 @@ from pipeline.serving.messages import (
     values_of,
 )
 from pipeline.serving.scorer import Value, plain
+from pipeline.serving.state_routes import state_router
 from pipeline.serving.strict_json import NotJsonError, parse
 from pipeline.stores.engine import iso
 from pipeline.stores.prediction_log import Answer, PredictionLog
@@ -88,12 +90,14 @@ def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
     settings, features = workspace.settings, workspace.settings.data.features
     serving = settings.serving
     follower = ChampionFollower(workspace, clock=wall_clock, every_s=serving.follow_every.total_seconds())
+    counts = Counts(features)
     answering = AnsweringThread(
         PredictionLog(workspace.traffic.engine),
         list(features),
         scorer=follower.scorer,
         clock=wall_clock,
         max_waiting=serving.max_waiting,
+        counts=counts,
     )
 
     @asynccontextmanager
@@ -123,7 +127,9 @@ def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
     async def answered(keys: Sequence[str], rows: Sequence[tuple[Value, ...]], *, chosen: bool) -> list[Answer]:
         future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
         answering.ask(Question(keys, rows, chosen, partial(_settle, future)))
-        return await future
+        answers = await future
+        counts.answered(len(answers))
+        return answers
 
     async def taken(reports: Sequence[Report]) -> list[Verdict]:
         future: asyncio.Future[list[Verdict]] = asyncio.get_running_loop().create_future()
@@ -186,42 +192,6 @@ def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
             _outcomes_told([(each, _ERASED if each.prediction_id in gone else next(verdicts)) for each in told])
         )
 
-    @router.get("/health", tags=["state"], summary="Is it alive, is it ready, does it follow the ledger?")
-    async def health() -> JSONResponse:
-        """200 while it can score. `stale_since` says since when it could not follow the ledger, and why."""
-        now = follower.now
-        stale = now.stale_since is not None
-        return JSONResponse(
-            {
-                "status": "stale" if stale else "ready",
-                "live": True,
-                "ready": True,
-                "model_version": now.scorer.version,
-                "stale_since": iso(now.stale_since) if now.stale_since else None,
-                "why": now.why_stale,
-            }
-        )
-
-    @router.get("/model/info", tags=["state"], summary="Which model scores, and what it takes")
-    async def model_info() -> JSONResponse:
-        """The model that scores now, its digest and cut-off, and the features it takes."""
-        now = follower.now
-        told = {
-            name: feature.model_dump(exclude_defaults=True) | {"kind": feature.kind}
-            for name, feature in features.items()
-        }
-        return JSONResponse(
-            {
-                "model": settings.model.name,
-                "model_version": now.scorer.version,
-                "model_sha256": now.scorer.sha256,
-                "threshold": now.scorer.threshold,
-                "champion_number": now.number,
-                "loaded_at": iso(now.loaded_at),
-                "features": {name: {**about, "may_be_missing": name in missing} for name, about in told.items()},
-            }
-        )
-
     app = FastAPI(
         title=f"Mend: {settings.model.name}",
         version="1",
@@ -232,6 +202,7 @@ def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
     )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     app.include_router(router)
+    app.include_router(state_router(workspace, follower, counts, may_be_missing=missing))
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(MendError, _not_done)
     return app

@@ -56,7 +56,7 @@ def iso(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise ValueError(f"expected a timezone-aware time, got {moment!r}")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def open_engine(url: str) -> sa.Engine:

@@ -93,6 +93,28 @@ class TrafficStore:
                 for table in (applications, predictions, labels)
             }
 
+    def volumes(self, start: datetime, end: datetime) -> dict[str, Any]:
+        """What came in [start, end]: predictions by event time, with how many called bad and the newest of all; labels.
+
+        Read from indexes: what lies outside costs nothing.
+        """
+        scored = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(predictions.c.decision), 0)).where(
+            predictions.c.event_time.between(start, end)
+        )
+        told = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(labels.c.y), 0)).where(
+            labels.c.recorded_at.between(start, end)
+        )
+        with self.engine.connect() as connection:
+            rows, positive = connection.execute(scored).one()
+            labelled, bad = connection.execute(told).one()
+            return {
+                "predictions": int(rows),
+                "positive": int(positive),
+                "labels": int(labelled),
+                "bad": int(bad),
+                "newest": connection.execute(sa.select(sa.func.max(predictions.c.event_time))).scalar_one(),
+            }
+
     def newest_event(self) -> datetime | None:
         """Event time of the newest application."""
         with self.engine.connect() as connection:

@@ -52,7 +52,7 @@ def a_portfolio(rows=None):
 def test_rows_go_from_every_table_and_nobody_else_s(workspace):
     before = workspace.traffic.counts()
     done = erased(workspace)
-    assert done.entry.body["rows"] == {"labels": 1, "predictions": 1, "applications": 1}
+    assert done.entry.body["rows"] == {"labels": 1, "quarantine": 0, "predictions": 1, "applications": 1}
     assert workspace.traffic.counts() == {table: count - 1 for table, count in before.items()}
     assert not find(workspace, APPLICANT).anything
     assert find(workspace, "row0008").anything

@@ -28,7 +28,7 @@ def workspace(postgres, tmp_path, monkeypatch):
 
 def test_prune(workspace):
     done = prune(workspace, as_of=AS_OF, person=a_person(), reason="retention", now=AS_OF)
-    assert done.rows == {"labels": 40, "predictions": 40, "applications": 40}
+    assert done.rows == {"labels": 40, "quarantine": 0, "predictions": 40, "applications": 40}
     assert len(done.files) == 9
     assert prune(workspace, as_of=AS_OF, person=a_person(), reason="retention", now=AS_OF).empty
     assert unfinished(workspace).lines == []

@@ -83,7 +83,7 @@ def test_age_is_counted_from_as_of_and_its_edge_stays(bank):
 def test_old_traffic_goes_with_its_predictions_and_labels(tidy):
     before = tidy.traffic.counts()
     found = pruned(tidy)
-    assert found.rows == {"applications": 40, "predictions": 40, "labels": 40}
+    assert found.rows == {"applications": 40, "predictions": 40, "labels": 40, "quarantine": 0}
     assert tidy.traffic.counts() == {table: before[table] - 40 for table in before}
     assert tidy.ledger.entries(kind="pruned")[0].body["rows"] == found.rows
 
@@ -227,6 +227,7 @@ def test_prune_killed_anywhere_is_healed_by_a_repeat(original, tmp_path):
         assert not [path for path in entry.body["pruned_files"] if (workspace.root / path).exists()]
         assert workspace.traffic.count_before(AS_OF - timedelta(days=4500)) == {
             "labels": 0,
+            "quarantine": 0,
             "predictions": 0,
             "applications": 0,
         }

@@ -12,6 +12,7 @@ from small_bank import SETTINGS, applicants, model_of, reference
 
 from pipeline.errors import StoreError
 from pipeline.serving.answering import AnsweringThread, Question, TakenIdError
+from pipeline.serving.counting import Counts
 from pipeline.serving.scorer import Scorer, plain
 from pipeline.stores.engine import open_engine
 from pipeline.stores.prediction_log import PredictionLog
@@ -44,7 +45,9 @@ def answering(workspace, scorers):
 
 
 def answering_of(engine, scorer, *, max_waiting=5_000, clock=lambda: AS_OF):
-    return AnsweringThread(PredictionLog(engine), NAMES, scorer=scorer, clock=clock, max_waiting=max_waiting)
+    return AnsweringThread(
+        PredictionLog(engine), NAMES, scorer=scorer, clock=clock, max_waiting=max_waiting, counts=Counts(NAMES)
+    )
 
 
 def ask(answering, *places, ids=NEW, chosen=True) -> Future:

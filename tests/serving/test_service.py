@@ -124,6 +124,28 @@ def test_it_says_how_it_is_and_what_it_takes(service):
     assert service.ask("/predict", example["one"]["value"])[0] == 200
 
 
+def test_what_was_answered_and_what_is_on_record_add_up(workspace, service):
+    asked = [an_application(place, prediction_id=f"s-{place}") for place in range(5)]
+    asked[0] |= {"borrower_state": "never seen"}
+    for body in (*asked, asked[1]):
+        assert service.ask("/predict", body)[0] == 200
+    service.ask("/labels", {"labels": [{"prediction_id": "s-1", "label": 1}, {"prediction_id": "s-2", "label": 0}]})
+    told = service.ask("/monitoring/stats")[1]
+    assert (told["predictions"], told["labels"]) == (5, 2)
+    called_bad = sum(row["decision"] for row in on_record(workspace).values())
+    assert (told["positive_rate"]["happened"], told["positive_rate"]["of"]) == (called_bad, 5)
+    assert told["bad_rate"]["happened"] == 1
+    assert told["drift"] is None
+    did = told["service"]
+    assert (did["logged"], did["answered_again"], did["answered"]) == (5, 1, 6)
+    assert (did["unknown_category"], did["missing"]) == ({"borrower_state": 1}, {})
+    status, metrics, headers = service.ask("/metrics")
+    assert (status, headers["content-type"].partition(";")[0]) == (200, "text/plain")
+    assert "mend_rows_logged_total 5.0" in metrics
+    assert 'mend_champion{version="1"} 1.0' in metrics
+    assert 'mend_labels_total{status="recorded"} 2.0' in metrics
+
+
 def _with(**changes):
     return json.dumps(an_application(**changes)).encode()
 
