@@ -54,10 +54,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What is to be done with a report; `reason` where it goes into quarantine."""
+    """What is to be done with a report; `reason` where it goes into quarantine, `adds` where it goes on record."""
 
     status: Status
     reason: Reason | None = None
+    adds: bool = False
 
 
 def standing(said: Sequence[Said]) -> tuple[Said, ...]:
@@ -93,8 +94,9 @@ def judge(report: Report, *, made_at: datetime | None, said: Sequence[Said], now
         return Verdict(status=Status.QUARANTINED, reason=Reason.BEFORE_APPLICATION)
     stands = standing(said)
     outcomes = {each.y for each in stands}
-    if outcomes == {report.y} and (report.corrects or report.known_at >= min(each.known_at for each in stands)):
+    repeats = any(each.y == report.y and each.known_at <= report.known_at for each in stands)
+    if outcomes == {report.y} and (report.corrects or repeats):
         return Verdict(status=Status.KNOWN)
     if report.corrects or outcomes <= {report.y}:
-        return Verdict(status=Status.RECORDED)
-    return Verdict(status=Status.CONFLICTING)
+        return Verdict(status=Status.RECORDED, adds=True)
+    return Verdict(status=Status.CONFLICTING, adds=not repeats)

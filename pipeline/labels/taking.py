@@ -23,7 +23,7 @@ def take(log: LabelLog, reports: Sequence[Report], *, now: datetime) -> list[Ver
         verdicts.append(verdict)
         if verdict.reason is not None:
             aside.append((report, verdict.reason))
-        elif application_id is not None and verdict.status is not Status.KNOWN:
+        elif application_id is not None and verdict.adds:
             before.append(Said(y=report.y, known_at=report.known_at, corrects=report.corrects))
             kept.append((application_id, report))
     log.add(kept, recorded_at=now)

@@ -44,6 +44,11 @@ def test_beside_what_was_said(y, before, corrects, status):
     assert told(y, before, corrects=corrects).status == status
 
 
+def test_a_repeat_of_one_side_of_a_contradiction_adds_nothing():
+    assert (told(1, [0, 1]).status, told(1, [0, 1]).adds) == (Status.CONFLICTING, False)
+    assert told(1, [0]).adds
+
+
 def test_an_earlier_report_of_the_same_is_kept_since_it_says_since_when_it_was_known():
     assert told(1, [1], days=9).status == Status.RECORDED
     assert told(1, [1], days=10).status == Status.KNOWN
