@@ -37,6 +37,7 @@ from pipeline.cli_terminal import (
     tell_registry,
     waiting,
 )
+from pipeline.cli_traffic import traffic_app
 from pipeline.errors import InputError, MendError
 from pipeline.settings import CONFIG_VARIABLE, load_settings
 from pipeline.settings_types import parse_day, parse_duration
@@ -48,7 +49,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (ask_app, simulate_app, scenario_app, alerts_app, rollback_app, keeping_app, serve_app):
+for commands in (ask_app, simulate_app, scenario_app, alerts_app, rollback_app, keeping_app, serve_app, traffic_app):
     app.add_typer(commands)  # without a name: they stand beside ours
 app.add_typer(labels_app, name="labels")
 app.add_typer(token_app, name="token")

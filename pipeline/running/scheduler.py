@@ -37,7 +37,7 @@ def monitor_once(steps: Steps, as_of: datetime, *, clock: str) -> None:
         arrive(workspace, read_portfolio(workspace.settings), since=since, until=as_of)
     row = run_cycle(steps, as_of, clock=clock)
     rows = "" if row["rows"] is None else f", {row['rows']:,} rows"
-    steps.say(f"{as_of:%Y-%m-%d %H:%M} {row['status']}{rows}: {row['note']}")
+    steps.say(f"{_spelled(as_of)} {row['status']}{rows}: {row['note']}")
 
 
 def monitor(steps: Steps, interval: timedelta) -> None:
@@ -71,9 +71,18 @@ def _guarded(steps: Steps, interval: timedelta) -> Callable[[], None]:
             failures += 1
             rest_until = now + interval * min(2**failures, 12)
             what = str(error) if isinstance(error, MendError) else f"{type(error).__name__}: {error}"
-            steps.say(f"{as_of:%Y-%m-%d %H:%M} cycle failed ({failures} in a row), next try {rest_until:%H:%M}: {what}")
+            steps.say(f"{_spelled(as_of)} cycle failed ({failures} in a row), next try {rest_until:%H:%M}: {what}")
 
     return job
+
+
+def _spelled(as_of: datetime) -> str:
+    """With seconds where there are any.
+
+    >>> _spelled(datetime(2026, 5, 4, 10, 5, tzinfo=UTC)), _spelled(datetime(2026, 5, 4, 10, 5, 15, tzinfo=UTC))
+    ('2026-05-04 10:05', '2026-05-04 10:05:15')
+    """
+    return f"{as_of:%Y-%m-%d %H:%M:%S}" if as_of.second else f"{as_of:%Y-%m-%d %H:%M}"
 
 
 def _stop_on_signals(say: Callable[[str], None]) -> threading.Event:

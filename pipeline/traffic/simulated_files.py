@@ -92,23 +92,23 @@ def _settings_text(settings: Settings, event_time: str, *, every: timedelta, loo
     content["model"]["workspace"] = "workspace"
     content["data"] |= {"path": PORTFOLIO, "event_time": event_time}
     content["data"].pop("assumed_time", None)
-    content["monitor"] = content.get("monitor", {}) | {"interval": _in_units(every), "lookback": _in_units(lookback)}
+    content["monitor"] = content.get("monitor", {}) | {"interval": in_units(every), "lookback": in_units(lookback)}
     if settings.fairness_policy_path is not None:
         content["gate"] = content.get("gate", {}) | {"fairness_policy": FAIRNESS}
-    return f"# Simulated traffic: see {MANIFEST}.\n{_toml(content).lstrip()}"
+    return f"# Simulated traffic: see {MANIFEST}.\n{as_toml(content).lstrip()}"
 
 
-def _in_units(length: timedelta) -> str:
+def in_units(length: timedelta) -> str:
     """A duration as settings spell it: 90000 s is 25h."""
     seconds = int(length.total_seconds())
     unit, size = next(each for each in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)) if seconds % each[1] == 0)
     return f"{seconds // size}{unit}"
 
 
-def _toml(tables: Mapping[str, Any], above: tuple[str, ...] = ()) -> str:
+def as_toml(tables: Mapping[str, Any], above: tuple[str, ...] = ()) -> str:
     """Two levels of tables under headings, the rest in line.
 
-    >>> print(_toml({"data": {"id": "loan", "features": {"age": {"min": 0}}}}).strip())
+    >>> print(as_toml({"data": {"id": "loan", "features": {"age": {"min": 0}}}}).strip())
     [data]
     id = "loan"
     <BLANKLINE>
@@ -118,7 +118,7 @@ def _toml(tables: Mapping[str, Any], above: tuple[str, ...] = ()) -> str:
     here = {key: value for key, value in tables.items() if not (isinstance(value, dict) and len(above) < 2)}
     lines = [f"{_key(key)} = {_value(value)}" for key, value in here.items()]
     heading = [f"\n[{'.'.join(map(_key, above))}]"] if above else []
-    deeper = [_toml(value, (*above, key)) for key, value in tables.items() if key not in here]
+    deeper = [as_toml(value, (*above, key)) for key, value in tables.items() if key not in here]
     return "\n".join([*(heading if here or not deeper else []), *lines]) + "\n" + "".join(deeper)
 
 

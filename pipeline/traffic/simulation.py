@@ -70,27 +70,10 @@ def simulate(portfolio: Portfolio, settings: Settings, plan: Plan) -> Simulated:
         InputError: The scenario cannot be done on these rows, or no row lies in the reference window.
     """
     start = settings.train.go_live
-    pool = _pool(portfolio, settings)
-    rng = np.random.default_rng(plan.seed)
-    count, before = plan.rows_per_day * plan.days, plan.rows_per_day * plan.change_at
-    drawn = pool.iloc[rng.integers(len(pool), size=count)].reset_index(drop=True)
-    drawn["event_time"] = _spread_over_days(start, plan)
-    try:
-        applied = apply(
-            plan.scenario,
-            drawn.iloc[before:],
-            settings.data.kinds,
-            feature=plan.feature,
-            strength=plan.strength,
-            rng=rng,
-            period=plan.period,
-        )
-    except ValueError as error:
-        raise InputError("simulate", error) from None
-    rows = pd.concat([drawn.iloc[:before], applied.rows]) if before else applied.rows
-    rows = _with_delays(rows, pool, rng)
+    times = _spread_over_days(start, plan)
+    rows, applied = draw(portfolio, settings, plan, times, unchanged=plan.rows_per_day * plan.change_at)
     rows.insert(0, "application_id", _ids(portfolio, plan))
-    inside = _in_range(rows, settings)
+    inside = in_range(rows, settings)
     return Simulated(
         plan=plan,
         rows=rows[inside].reset_index(drop=True),
@@ -100,6 +83,34 @@ def simulate(portfolio: Portfolio, settings: Settings, plan: Plan) -> Simulated:
         end=start + plan.days * DAY,
         applied=applied,
     )
+
+
+def draw(
+    portfolio: Portfolio, settings: Settings, plan: Plan, times: pd.Series[Any], *, unchanged: int
+) -> tuple[pd.DataFrame, Applied]:
+    """One applicant of the reference window for each time, with outcome and `known_at`; the first ones `unchanged`.
+
+    Raises:
+        InputError: The scenario cannot be done on these rows, or no row lies in the reference window.
+    """
+    pool = _pool(portfolio, settings)
+    rng = np.random.default_rng(plan.seed)
+    drawn = pool.iloc[rng.integers(len(pool), size=len(times))].reset_index(drop=True)
+    drawn["event_time"] = times
+    try:
+        applied = apply(
+            plan.scenario,
+            drawn.iloc[unchanged:],
+            settings.data.kinds,
+            feature=plan.feature,
+            strength=plan.strength,
+            rng=rng,
+            period=plan.period,
+        )
+    except ValueError as error:
+        raise InputError("simulate", error) from None
+    rows = pd.concat([drawn.iloc[:unchanged], applied.rows]) if unchanged else applied.rows
+    return _with_delays(rows, pool, rng), applied
 
 
 def _pool(portfolio: Portfolio, settings: Settings) -> pd.DataFrame:
@@ -137,7 +148,7 @@ def _ids(portfolio: Portfolio, plan: Plan) -> list[str]:
     return [f"{prefix}{number:0{width}d}" for number in range(1, count + 1)]
 
 
-def _in_range(rows: pd.DataFrame, settings: Settings) -> pd.Series[bool]:
+def in_range(rows: pd.DataFrame, settings: Settings) -> pd.Series[bool]:
     """What `read_portfolio` would not set aside."""
     inside = pd.Series(True, index=rows.index)
     for name, feature in settings.data.features.items():
