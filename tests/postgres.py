@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
@@ -25,6 +26,26 @@ class Server:
     """A running server; its superuser is `mend`, and everybody who reaches the socket is let in."""
 
     folder: Path
+    fsync: bool = False
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)  # the last one runs
+
+    def start(self) -> None:
+        """Start it on what is in its folder, and wait until it answers."""
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": self.folder,
+            "fsync": "on" if self.fsync else "off",
+        }
+        options = [f"-c{name}={value}" for name, value in settings.items()]
+        with (self.folder / "log").open("ab") as log:
+            command = _as_user("postgres", "-D", f"{self.folder}/data", *options)
+            self.processes.append(subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log))
+        _wait_for(self)
+
+    def crash(self) -> None:
+        """Stop it at once, as if it had been killed (immediate shutdown): it recovers at its next start."""
+        self.processes[-1].send_signal(signal.SIGQUIT)
+        self.processes[-1].wait(30)
 
     def url(self, database: str) -> str:
         """For SQLAlchemy and for the settings."""
@@ -82,17 +103,14 @@ def a_server(*, fsync: bool = False) -> Iterator[Server]:
         locale = ("--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US")
         making = ("initdb", f"--pgdata={folder}/data", "--username=mend", "--auth=trust", "--no-sync", *locale)
         subprocess.run(_as_user(*making), cwd=folder, check=True, capture_output=True)
-        settings = {"listen_addresses": "", "unix_socket_directories": folder, "fsync": "on" if fsync else "off"}
-        options = [f"-c{name}={value}" for name, value in settings.items()]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                _as_user("postgres", "-D", f"{folder}/data", *options), cwd=folder, stdout=log, stderr=log
-            )
+        server = Server(folder=folder, fsync=fsync)
         try:
-            yield _when_ready(Server(folder=folder), process)
+            server.start()
+            yield server
         finally:
-            process.terminate()
-            process.wait(30)
+            for process in server.processes:
+                process.terminate()
+                process.wait(30)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -103,13 +121,13 @@ def _as_user(program: str, *arguments: str) -> list[str]:
     return ["setpriv", *user, "--pdeathsig=INT", str(BINARIES / program), *arguments]
 
 
-def _when_ready(server: Server, process: subprocess.Popen[bytes]) -> Server:
+def _wait_for(server: Server) -> None:
     for _ in range(300):
         try:
             server.sql("SELECT 1")
         except psycopg.OperationalError:
-            assert process.poll() is None, (server.folder / "log").read_text()
+            assert server.processes[-1].poll() is None, (server.folder / "log").read_text()
             time.sleep(0.1)
         else:
-            return server
+            return
     raise TimeoutError((server.folder / "log").read_text())

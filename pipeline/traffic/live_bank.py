@@ -25,16 +25,23 @@ _HELD = timedelta(minutes=10)  # the newest of history: after the first champion
 
 # What is not named here is as in the given settings.
 _SECTIONS: dict[str, dict[str, Any]] = {
-    "train": {"window": "4m", "holdback": "45s"},
+    "train": {"window": "3m", "holdback": "0s"},  # learn from all that is known; later outcomes judge
     "monitor": {
         "interval": "15s",
         "lookback": "60s",
         "false_alarm_period": "1h",
+        "min_violations": 6,  # so that a window and a half of the new applicants is there to learn from
+        "of_last": 8,
         "outcomes_every": "15s",
         "report_every": "10m",
     },
     "retrain": {"min_gap": "2m", "min_importance": 0.3},  # one feature that a third of the score rests on is enough
-    "gate": {"cooldown": "1m", "patience": "20m"},
+    "gate": {
+        "cooldown": "1m",
+        "patience": "20m",
+        "yearly_false_promotions": 0.5,  # the budget of wrong promotions grows with the calendar: none grows in minutes
+        "budget_carry": "365d",
+    },
     "approval": {"expires_after": "30m"},
     "watch": {"period": "20m", "every": "1m"},
 }

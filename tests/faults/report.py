@@ -14,7 +14,7 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 _TESTS = Path(__file__).parents[1]
-_FOLDERS = ("faults", "", "dashboard", "monitoring", "training", "stores", "gate", "..")
+_FOLDERS = ("faults", "serving", "", "dashboard", "monitoring", "training", "stores", "gate", "..")
 sys.path[:0] = [str((_TESTS / name).resolve()) for name in _FOLDERS]
 
 import browser  # noqa: E402
@@ -23,13 +23,14 @@ import disk_full  # noqa: E402
 import kills  # noqa: E402
 import races  # noqa: E402
 import registry_down  # noqa: E402
+import service_dies  # noqa: E402
 import tampered  # noqa: E402
 from outcome import Outcome, markdown  # noqa: E402
 from postgres import BINARIES, Server, a_server  # noqa: E402
 from stage import Stage  # noqa: E402
 
 Fault = Callable[..., Iterator[Outcome]]
-ON_BOTH: dict[str, Fault] = {"kills": kills.outcomes}
+ON_BOTH: dict[str, Fault] = {"kills": kills.outcomes, "service": service_dies.outcomes}
 ON_SQLITE: dict[str, Fault] = {
     "disk": disk_full.outcomes,
     "registry": registry_down.outcomes,

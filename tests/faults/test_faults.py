@@ -29,12 +29,12 @@ def holds(*arguments, rows):
 
 
 @pytest.mark.parametrize("stores", ["sqlite", "postgres"])
-@pytest.mark.parametrize("fault", ["kills", "races"])
+@pytest.mark.parametrize("fault", ["kills", "races", "service"])
 def test_killed_or_raced_there_is_one_champion_and_one_record(fault, stores):
     if stores == "postgres" and not (BINARIES / "postgres").exists():
         missing = f"there is no PostgreSQL in {BINARIES}: apt install postgresql-15"
         (pytest.fail if os.environ.get("MEND_REQUIRE_POSTGRES") == "1" else pytest.skip)(missing)
-    holds(fault, "--stores", stores, rows={"kills": 4, "races": 2}[fault])
+    holds(fault, "--stores", stores, rows={"kills": 4, "races": 2, "service": 3}[fault])
 
 
 @pytest.mark.parametrize(

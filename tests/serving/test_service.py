@@ -2,15 +2,14 @@
 
 import json
 import signal
-import threading
 import time
 from datetime import timedelta
-from http.client import HTTPException
 
 import pandas as pd
 import pytest
 import sqlalchemy as sa
 from builders import AS_OF, OFFICER, a_dossier, judged, mend
+from load import Load
 from service import an_application, free_port, serving
 
 from pipeline.keeping.erase import erase
@@ -19,7 +18,6 @@ from pipeline.promotion.person import Person
 from pipeline.stores.traffic_tables import applications, predictions
 
 pytestmark = pytest.mark.xdist_group("serving")
-CLIENTS = 8
 
 
 @pytest.fixture
@@ -37,45 +35,6 @@ def promote(workspace):
     digest = judged(workspace, a_dossier())
     person = Person(actor=OFFICER, method="local", name=OFFICER)
     decide(workspace, digest, "approved", person=person, reason="better", now=AS_OF)
-
-
-class Load:
-    """Clients that ask one after another until they are told to stop, each under ids of its own."""
-
-    def __init__(self, service, *, name="load"):
-        self.service, self.name, self.answers, self.failures, self.stopped = service, name, {}, [], threading.Event()
-        self.threads = [threading.Thread(target=self._client, args=(number,)) for number in range(CLIENTS)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopped.set()
-        for thread in self.threads:
-            thread.join()
-
-    def _client(self, number):
-        asked = 0
-        while not self.stopped.is_set():
-            key, asked = f"{self.name}-{number}-{asked}", asked + 1
-            try:
-                status, answer, _ = self.service.ask("/predict", an_application(asked % 500, prediction_id=key))
-            except (OSError, ValueError, HTTPException):  # the connection broke: no answer was given
-                self.failures.append(None)
-                time.sleep(0.02)
-                continue
-            if status == 200:
-                self.answers[key] = answer
-            else:
-                self.failures.append(status)
-
-    def wait_for(self, answers):
-        end = time.monotonic() + 120
-        while len(self.answers) < answers:
-            assert time.monotonic() < end, f"{len(self.answers)} answers, {self.failures[:5]}"
-            time.sleep(0.01)
 
 
 def test_an_answer_has_all_that_was_promised_and_is_on_record(workspace, service):
