@@ -3,11 +3,12 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo replay monitor dashboard serve mlflow notebooks story bench bench-gates bench-drift bench-estimates faults lock test lint types check clean clean-workspace
+.PHONY: help setup demo replay monitor dashboard serve traffic live mlflow notebooks story bench bench-gates bench-drift bench-estimates faults lock test lint types check clean clean-workspace
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 ARGS ?=## options handed on, as in: make replay ARGS=--help
 PYTHON ?=## the Python to make .venv with (otherwise the first that fits; to change it later, delete .venv)
+SCENARIO ?= none## what happens in `make traffic`; mend simulate --list shows what there is
 PORT ?= 5000## where `make mlflow` listens, on this machine only
 YES ?=## YES=1 lets `make clean-workspace` delete
 CI ?=## when set, nothing opens a browser or asks
@@ -55,6 +56,14 @@ dashboard: setup ## open the dashboard
 serve: setup ## score applications over HTTP, every answer on record first
 	@$(BIN)/mend init
 	@$(BIN)/mend serve $(ARGS)
+
+traffic: setup ## send applications drawn from the portfolio to the running service
+	@$(BIN)/mend traffic --scenario $(SCENARIO) $(ARGS)
+
+# Everybody else works in the workspace of mend.toml, or of the settings that MEND_CONFIG names.
+live: setup ## make a bank whose years take minutes, in var/live, to try the whole loop on the wall clock
+	@$(BIN)/mend live $(WORKSPACE)/live $(ARGS)
+	@$(BIN)/mend --config $(WORKSPACE)/live/mend.toml init
 
 # The stock server is 15 processes and 3.5 GB; one worker without job execution is 2 processes and 0.6 GB.
 mlflow: | $(MLFLOW_DB) setup ## open MLflow's own pages on the registry

@@ -207,9 +207,18 @@ def _obstacle(signal: RetrainSignal, policy: SignalPolicy, as_of: datetime, trai
         return "acted on already"
     gap = as_of - trainings.last_at
     if not trainings.last_is_first and gap < policy.min_gap:
-        least = policy.min_gap.days
-        return f"version {trainings.last_version} was trained {gap.days} days ago, retrain.min_gap is {least} days"
+        long_ago, least = _spelled(gap), _spelled(policy.min_gap)
+        return f"version {trainings.last_version} was trained {long_ago} ago, retrain.min_gap is {least}"
     return trainings.in_the_way
+
+
+def _spelled(length: timedelta) -> str:
+    """Whole days from two on, seconds below.
+
+    >>> _spelled(timedelta(days=89, hours=3)), _spelled(timedelta(seconds=120))
+    ('89 days', '120 s')
+    """
+    return f"{length.days} days" if length >= timedelta(days=2) else f"{length.total_seconds():.0f} s"
 
 
 def explain(looks: Sequence[LookedAt], *, policy: SignalPolicy) -> str:

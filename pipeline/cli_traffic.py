@@ -105,8 +105,7 @@ def live(
     portfolio = read_portfolio(settings)
     config = write_live_bank(portfolio, settings, folder=folder.absolute(), now=wall_clock())
     shrunk = portfolio.horizon / timedelta(days=1)
-    out.print(f"{config}: an outcome is final after {HORIZON.total_seconds():.0f} s, not {shrunk:,.0f} days. Now:")
-    out.print(f"  mend --config {config} init")
-    out.print("and in three terminals:")
-    for command in ("serve", "monitor", "traffic --scenario scale --strength 1"):
+    out.print(f"{config}: an outcome is final after {HORIZON.total_seconds():.0f} s, not {shrunk:,.0f} days.")
+    out.print(f"After `mend --config {config} init`, in three terminals:")
+    for command in ("serve", "monitor", "traffic --scenario scale --strength 3 --rate 60"):
         out.print(f"  mend --config {config} {command}")

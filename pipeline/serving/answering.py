@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.errors import MendError, RefusedError, StoreError
+from pipeline.errors import MendError, StoreError
 from pipeline.labels.rules import Report, Verdict
 from pipeline.labels.taking import take
 from pipeline.serving.counting import Counts
@@ -237,7 +237,7 @@ def require_different(prediction_ids: Sequence[str]) -> None:
     """One request asks for each id once.
 
     Raises:
-        RefusedError: An id stands twice.
+        TakenIdError: An id stands twice.
     """
     if len(set(prediction_ids)) < len(prediction_ids):
-        raise RefusedError("prediction_id", "stands twice in one request")
+        raise TakenIdError("an id stands twice in one request")

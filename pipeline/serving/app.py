@@ -28,6 +28,7 @@ from pipeline.serving.messages import (
     OutcomesTold,
     Prediction,
     Predictions,
+    Refused,
     application_model,
     values_of,
 )
@@ -54,6 +55,16 @@ _IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": PREDICTION_ID},
 }
 _ERASED = Verdict(status=Status.ERASED)
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    status: {"model": Refused, "description": what}
+    for status, what in (
+        (409, "the id is on record with another application"),
+        (410, "the applicant with this id was erased"),
+        (413, "the body is too large"),
+        (422, "not a valid request"),
+        (503, "the store cannot write, or too many wait; asking again is safe"),
+    )
+}
 _MOST_COMPLAINTS = 10
 _RETRY_AFTER_S = "1"
 
@@ -122,7 +133,7 @@ def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
         labels=(list[Outcome], Field(min_length=1, max_length=serving.max_batch)),
     )
     example = dict(zip(features, plain(reference.head(1))[0], strict=True))
-    router = APIRouter(route_class=_StrictRoute)
+    router = APIRouter(route_class=_StrictRoute, responses=_REFUSED)
 
     async def answered(keys: Sequence[str], rows: Sequence[tuple[Value, ...]], *, chosen: bool) -> list[Answer]:
         future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
@@ -214,7 +225,7 @@ def _chosen(application: BaseModel, header: str | None) -> str | None:
     if header is not None and not re.fullmatch(PREDICTION_ID, header):
         raise InputError("Idempotency-Key", f"expected {PREDICTION_ID}")
     if header is not None and chosen is not None and header != chosen:
-        raise InputError("Idempotency-Key", "expected the body's prediction_id, or only one of the two")
+        raise TakenIdError("Idempotency-Key and the body's prediction_id name two ids")
     return chosen or header
 
 
@@ -261,7 +272,7 @@ async def _not_valid(_request: Request, error: Exception) -> JSONResponse:
 async def _not_done(_request: Request, error: Exception) -> JSONResponse:
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
     headers = {"Retry-After": _RETRY_AFTER_S} if status == _STATUS[StoreError] else None
-    return JSONResponse({"detail": [{"where": "", "what": str(error)}]}, status_code=status, headers=headers)
+    return JSONResponse({"detail": [{"where": "", "what": str(error)}], "more": 0}, status_code=status, headers=headers)
 
 
 def _where(place: tuple[str | int, ...]) -> str:

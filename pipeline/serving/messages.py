@@ -6,14 +6,23 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    create_model,
+)
 
 from pipeline.labels.rules import Status
 from pipeline.settings_data import Feature
 
 PREDICTION_ID = r"^[!-~]{1,200}$"  # visible ASCII: it travels in a header and is a key in every database
 _LONGEST_CATEGORY = 200
-_FIRST_YEAR, _LAST_YEAR = 1900, 9999
+_FIRST_YEAR, _LAST_YEAR = 1900, 9899
 
 
 class Prediction(BaseModel):
@@ -40,11 +49,25 @@ def _moment(given: object) -> object:
     return given
 
 
+def _whole(given: object) -> object:
+    """In JSON 1.0 is the same number as 1."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
 def _in_utc(moment: datetime) -> datetime:
     """Python cannot tell every time in another zone, nor write every year with four digits."""
-    if not _FIRST_YEAR < moment.year < _LAST_YEAR:
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise ValueError(f"expected a year between {_FIRST_YEAR} and {_LAST_YEAR}")
     return moment.astimezone(UTC)
+
+
+_KnownAt = Annotated[
+    AwareDatetime,
+    BeforeValidator(_moment),
+    AfterValidator(_in_utc),
+    Field(strict=False),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": r"^(19\d\d|[2-8]\d{3}|9[0-8]\d\d)-"}),
+]
 
 
 class Outcome(BaseModel):
@@ -53,10 +76,10 @@ class Outcome(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     prediction_id: str = Field(pattern=PREDICTION_ID, description="as it was answered, or the application's own id")
-    label: Annotated[int, Field(ge=0, le=1, description="1: it went bad; 0: it did not")]
-    known_at: (
-        Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_in_utc), Field(strict=False)] | None
-    ) = Field(default=None, description="when it became known, with its time zone; left out: now")
+    label: Annotated[int, Field(ge=0, le=1, description="1: it went bad; 0: it did not"), BeforeValidator(_whole)]
+    known_at: _KnownAt | None = Field(
+        default=None, description="when it became known, with its time zone; left out: now"
+    )
     corrects: bool = Field(default=False, description="true: what was said of this application before is wrong")
 
 
@@ -75,13 +98,22 @@ class OutcomesTold(BaseModel):
     counts: dict[Status, int]
 
 
-def _storable(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("expected text without NUL")
-    return text
+# No database stores a NUL.
+Category = Annotated[str, Field(min_length=1, max_length=_LONGEST_CATEGORY, pattern=r"^[^\x00]*$")]
 
 
-Category = Annotated[str, Field(min_length=1, max_length=_LONGEST_CATEGORY), AfterValidator(_storable)]
+class Complaint(BaseModel):
+    """What was wrong, and where; never what was sent."""
+
+    where: str
+    what: str
+
+
+class Refused(BaseModel):
+    """Why there is no answer, and nothing on record."""
+
+    detail: list[Complaint]
+    more: int = Field(default=0, description="complaints that are not listed")
 
 
 def application_model(features: Mapping[str, Feature], *, may_be_missing: Collection[str]) -> type[BaseModel]:

