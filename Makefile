@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo replay monitor dashboard serve mlflow notebooks story bench bench-gates bench-drift bench-estimates faults lock test lint types check clean clean-workspace
+.PHONY: help setup demo replay monitor dashboard serve mlflow notebooks story bench bench-gates bench-drift bench-estimates bench-serving faults lock test lint types check clean clean-workspace
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 ARGS ?=## options handed on, as in: make replay ARGS=--help
@@ -90,6 +90,9 @@ bench-drift: setup ## false alarms, detections and speed of drift, beside Eviden
 
 bench-estimates: setup ## how right performance estimated without labels is, beside NannyML on the same rows
 	@$(BIN)/python benchmarks/estimates.py $(ARGS)
+
+bench-serving: setup ## the scoring service beside mlflow and plain FastAPI, and what a long log costs (DURATION)
+	@$(BIN)/python benchmarks/serving.py $(ARGS)
 
 faults: setup ## kill -9 at every step, races, full disks, tampering: the table in docs/reliability.md (an hour)
 	@$(BIN)/python tests/faults/report.py $(ARGS)
