@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo replay monitor dashboard serve traffic live mlflow notebooks story bench bench-gates bench-drift bench-estimates faults lock test lint types check clean clean-workspace
+.PHONY: help setup demo replay monitor dashboard serve traffic live mlflow notebooks story bench bench-gates bench-drift bench-estimates bench-serving faults lock test lint types check clean clean-workspace
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 ARGS ?=## options handed on, as in: make replay ARGS=--help
@@ -63,7 +63,7 @@ traffic: setup ## send applications drawn from the portfolio to the running serv
 # Everybody else works in the workspace of mend.toml, or of the settings that MEND_CONFIG names.
 live: setup ## make a bank whose years take minutes, in var/live, to try the whole loop on the wall clock
 	@$(BIN)/mend live $(WORKSPACE)/live $(ARGS)
-	@$(BIN)/mend --config $(WORKSPACE)/live/mend.toml init
+	@$(BIN)/mend init --config $(WORKSPACE)/live/mend.toml
 
 # The stock server is 15 processes and 3.5 GB; one worker without job execution is 2 processes and 0.6 GB.
 mlflow: | $(MLFLOW_DB) setup ## open MLflow's own pages on the registry
@@ -99,6 +99,9 @@ bench-drift: setup ## false alarms, detections and speed of drift, beside Eviden
 
 bench-estimates: setup ## how right performance estimated without labels is, beside NannyML on the same rows
 	@$(BIN)/python benchmarks/estimates.py $(ARGS)
+
+bench-serving: setup ## the scoring service beside mlflow and plain FastAPI, and what a long log costs (DURATION)
+	@$(BIN)/python benchmarks/serving.py $(ARGS)
 
 faults: setup ## kill -9 at every step, races, full disks, tampering: the table in docs/reliability.md (an hour)
 	@$(BIN)/python tests/faults/report.py $(ARGS)

@@ -1,0 +1,77 @@
+"""How fast the scoring service answers, beside other ways to serve the same model, and what a long log costs.
+
+    .venv/bin/python benchmarks/serving.py [--part load|growth|all] [--rounds 3] [--seconds 5] [--rows 10000000]
+
+Part "load": real servers over loopback, one worker and one thread of numerical work each, the same
+HistGradientBoosting pipeline with ten features of the shipped loans, and a client process with keep-alive that asks
+about 500 different applications in turn. Servers take turns, round after round, each warmed for a second before it is
+counted; a cell is the median of the rounds with the smallest and the largest, and a ratio the median of the rounds' own
+ratios. The run fails unless every answer is a 200, all servers score one application alike, and the log holds as many
+rows as were answered. Client and server share the machine, so ratios say more than rates.
+
+Part "growth": the same window of newest rows, read from a small log and from a long one, in turn. Filling the long one
+takes minutes and 1 GB a million rows in the folder for temporary files (`TMPDIR`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from rich.console import Console
+from serving_growth import HEADINGS as GROWTH_HEADINGS
+from serving_growth import growth
+from serving_load import HEADINGS, Effort, measured, rows_of, targets_of
+
+PACKAGES = ("fastapi", "uvicorn", "mlflow", "scikit-learn", "sqlalchemy", "pysqlite3")
+
+
+def as_markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for the documentation.
+
+    >>> print(as_markdown(["a", "b"], [["1", "2"]]))
+    | a | b |
+    | --- | --- |
+    | 1 | 2 |
+    """
+    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, ["---"] * len(headings), *rows))
+
+
+def circumstances() -> str:
+    """When, where and with what."""
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    machine = f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()}), shared with others"
+    return f"{datetime.now(UTC):%Y-%m-%d}; {machine}; Python {platform.python_version()}, {versions}."
+
+
+def main() -> None:
+    """Measure, and print the tables."""
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--part", choices=("load", "growth", "all"), default="all")
+    ask.add_argument("--rounds", type=int, default=3, help="of the load, each server once at 1 and 16 connections")
+    ask.add_argument("--seconds", type=float, default=5, help="counted of each server in each round")
+    ask.add_argument("--rows", type=int, default=10_000_000, help="of the long log")
+    given = ask.parse_args()
+    began, said = time.monotonic(), Console(stderr=True, highlight=False, soft_wrap=True)
+    out = Console(soft_wrap=True, highlight=False)
+
+    def say(what: str) -> None:
+        said.print(f"{time.monotonic() - began:4.0f} s  {what}", markup=False)
+
+    out.print(circumstances(), markup=False)
+    if given.part != "growth":
+        runs = measured(Effort(rounds=given.rounds, seconds=given.seconds), say=say)
+        out.print("\n" + as_markdown(HEADINGS, rows_of(runs)), markup=False)
+        out.print("\n" + "\n".join(f"- {each}" for each in targets_of(runs)), markup=False)
+        out.print(f"\n{given.rounds} rounds of {given.seconds:g} s; all answers 200, all of Mend's in its log.")
+    if given.part != "load":
+        out.print("\n" + as_markdown(GROWTH_HEADINGS, growth(given.rows, console=said)), markup=False)
+
+
+if __name__ == "__main__":
+    main()
