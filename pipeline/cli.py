@@ -17,6 +17,7 @@ from pipeline.cli_alerts import alerts_app
 from pipeline.cli_ask import ask_app
 from pipeline.cli_identity import token_app
 from pipeline.cli_keeping import keeping_app
+from pipeline.cli_key import key_app
 from pipeline.cli_labels import labels_app
 from pipeline.cli_rollback import rollback_app
 from pipeline.cli_scenarios import scenario_app
@@ -51,6 +52,7 @@ app = typer.Typer(
 )
 for commands in (ask_app, simulate_app, scenario_app, alerts_app, rollback_app, keeping_app, serve_app, traffic_app):
     app.add_typer(commands)  # without a name: they stand beside ours
+app.add_typer(key_app, name="key")
 app.add_typer(labels_app, name="labels")
 app.add_typer(token_app, name="token")
 app.add_typer(signing_app, name="signing")

@@ -18,3 +18,5 @@ class ServingSettings(Section):
     follow_every: PositiveDuration = Field(
         default=timedelta(seconds=1), description="time between two looks at who is champion"
     )
+    require_key: bool = Field(default=False, description="ask for a key; without, only this machine may ask")
+    hosts: tuple[str, ...] = Field(default=(), description="names it may be asked by; its address always is one")

@@ -87,7 +87,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "streamlit": ("dashboard/*",),
     "skops": ("pipeline/training/*",),
     "typer": ("pipeline/cli*.py",),
-    "fastapi": ("pipeline/serving/app.py", "pipeline/serving/state_routes.py"),
+    "fastapi": ("pipeline/serving/*",),
     "uvicorn": ("pipeline/cli_serve.py",),
 }
 WITHOUT_STREAMLIT = (

@@ -17,11 +17,12 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from pipeline.clock import wall_clock
-from pipeline.errors import InputError, MendError, RefusedError, StoreError
+from pipeline.errors import InputError, MendError
 from pipeline.labels.rules import WHAT, Report, Status, Verdict
 from pipeline.serving.answering import AnsweringThread, Outcomes, Question, TakenIdError, require_different
 from pipeline.serving.counting import Counts
-from pipeline.serving.following import ChampionFollower, ErasedIdError
+from pipeline.serving.following import ChampionFollower
+from pipeline.serving.guard import KeyGuard, describe_keys
 from pipeline.serving.messages import (
     PREDICTION_ID,
     Outcome,
@@ -32,6 +33,7 @@ from pipeline.serving.messages import (
     application_model,
     values_of,
 )
+from pipeline.serving.refusals import not_done, not_valid
 from pipeline.serving.scorer import Value, plain
 from pipeline.serving.state_routes import state_router
 from pipeline.serving.strict_json import NotJsonError, parse
@@ -39,13 +41,6 @@ from pipeline.stores.engine import iso
 from pipeline.stores.prediction_log import Answer, PredictionLog
 from pipeline.wiring import Workspace
 
-_STATUS: dict[type[MendError], int] = {
-    StoreError: 503,
-    TakenIdError: 409,
-    ErasedIdError: 410,
-    InputError: 422,
-    RefusedError: 422,
-}
 # Read by hand below: as a parameter of FastAPI's it costs a tenth of a request.
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -65,11 +60,19 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
         (503, "the store cannot write, or too many wait; asking again is safe"),
     )
 }
-_MOST_COMPLAINTS = 10
-_RETRY_AFTER_S = "1"
+_BODY_WITHIN_S = 10  # two megabytes at two megabits a second
 
 
 class _StrictRequest(Request):
+    async def body(self) -> bytes:
+        """The body, unless it takes longer than anybody needs: its sender would hold a place for ever."""
+        try:
+            async with asyncio.timeout(_BODY_WITHIN_S):
+                return await super().body()
+        except TimeoutError:
+            slow = [{"where": "body", "what": f"expected within {_BODY_WITHIN_S} s"}]
+            raise HTTPException(408, slow, headers={"Connection": "close"}) from None
+
     async def json(self) -> Any:
         try:
             return parse(await self.body())
@@ -211,11 +214,14 @@ def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
         redoc_url=None,
         docs_url=None,
     )
+    if serving.require_key:
+        app.add_middleware(KeyGuard, keys=lambda: follower.now.keys, clock=wall_clock)
+        describe_keys(app)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     app.include_router(router)
     app.include_router(state_router(workspace, follower, counts, may_be_missing=missing))
-    app.add_exception_handler(RequestValidationError, _not_valid)
-    app.add_exception_handler(MendError, _not_done)
+    app.add_exception_handler(RequestValidationError, not_valid)
+    app.add_exception_handler(MendError, not_done)
     return app
 
 
@@ -260,20 +266,3 @@ def _settle(future: asyncio.Future[Any], found: Any) -> None:
         future.set_exception(found)
     else:
         future.set_result(found)
-
-
-async def _not_valid(_request: Request, error: Exception) -> JSONResponse:
-    """What was wrong and where, never what was sent."""
-    complaints = error.errors() if isinstance(error, RequestValidationError) else []
-    told = [{"where": _where(each["loc"]), "what": each["msg"][:200]} for each in complaints[:_MOST_COMPLAINTS]]
-    return JSONResponse({"detail": told, "more": max(len(complaints) - len(told), 0)}, status_code=422)
-
-
-async def _not_done(_request: Request, error: Exception) -> JSONResponse:
-    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
-    headers = {"Retry-After": _RETRY_AFTER_S} if status == _STATUS[StoreError] else None
-    return JSONResponse({"detail": [{"where": "", "what": str(error)}], "more": 0}, status_code=status, headers=headers)
-
-
-def _where(place: tuple[str | int, ...]) -> str:
-    return ".".join(str(part)[:60] for part in place)[:200]

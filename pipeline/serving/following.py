@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.errors import IntegrityError, MendError
 from pipeline.keeping.erased import is_erased
+from pipeline.serving.keys import Key, keys_on_record
 from pipeline.serving.scorer import Scorer
 from pipeline.wiring import Workspace
 
@@ -28,6 +29,7 @@ class Following:
     loaded_at: datetime
     head: int
     is_erased: Callable[[str], bool] | None
+    keys: Mapping[str, Key]
     stale_since: datetime | None = None
     why_stale: str | None = None
 
@@ -94,10 +96,11 @@ class ChampionFollower:
             return now
         champion = self._workspace.require_champion()
         number, erased = int(champion["number"]), is_erased(self._workspace)
+        keys = keys_on_record(self._workspace.ledger)
         if now is not None and now.number == number:
-            return replace(now, head=head, is_erased=erased, stale_since=None, why_stale=None)
+            return replace(now, head=head, is_erased=erased, keys=keys, stale_since=None, why_stale=None)
         scorer = self._load(number, champion["version"])
-        return Following(scorer=scorer, number=number, loaded_at=self._clock(), head=head, is_erased=erased)
+        return Following(scorer=scorer, number=number, loaded_at=self._clock(), head=head, is_erased=erased, keys=keys)
 
     def _load(self, number: int, version: str) -> Scorer:
         entry = self._workspace.ledger.entry("champion", str(number))
