@@ -21,6 +21,7 @@ from pipeline.cli_key import key_app
 from pipeline.cli_labels import labels_app
 from pipeline.cli_rollback import rollback_app
 from pipeline.cli_scenarios import scenario_app
+from pipeline.cli_score import score_app
 from pipeline.cli_serve import serve_app
 from pipeline.cli_signing import signing_app
 from pipeline.cli_simulate import simulate_app
@@ -50,7 +51,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (ask_app, simulate_app, scenario_app, alerts_app, rollback_app, keeping_app, serve_app, traffic_app):
+for commands in (
+    ask_app,
+    simulate_app,
+    scenario_app,
+    alerts_app,
+    rollback_app,
+    keeping_app,
+    serve_app,
+    score_app,
+    traffic_app,
+):
     app.add_typer(commands)  # without a name: they stand beside ours
 app.add_typer(key_app, name="key")
 app.add_typer(labels_app, name="labels")

@@ -187,7 +187,7 @@ class AnsweringThread:
     ) -> tuple[list[tuple[Value, ...]], list[list[Answer] | Exception]]:
         """Score what is new and write it down; what is on record gets its first answer. Returns the new rows, too."""
         chosen = [key for question in batch if question.chosen_by_client for key in question.prediction_ids]
-        texts = [[self._text(row) for row in question.rows] for question in batch]
+        texts = [[features_json(self._features, row) for row in question.rows] for question in batch]
         known = log.answers(chosen)
         new: dict[str, tuple[tuple[Value, ...], str]] = {}
         refused: list[Exception | None] = []
@@ -219,8 +219,10 @@ class AnsweringThread:
         ]
         return rows, answers
 
-    def _text(self, row: Sequence[Value]) -> str:
-        return json.dumps(dict(zip(self._features, row, strict=True)), ensure_ascii=False, allow_nan=False)
+
+def features_json(features: Sequence[str], row: Sequence[Value]) -> str:
+    """An application as it is on record: the same one always in the same words."""
+    return json.dumps(dict(zip(features, row, strict=True)), ensure_ascii=False, allow_nan=False)
 
 
 def _at_once(act: Callable[[], None]) -> None:
