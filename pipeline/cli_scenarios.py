@@ -20,7 +20,8 @@ from pipeline.settings_types import parse_duration
 
 if TYPE_CHECKING:
     from monitoring.checks import Check
-    from pipeline.traffic.simulation import Look, Simulated, Verdict
+    from pipeline.settings import Settings
+    from pipeline.traffic.simulation import Look, Plan, Simulated, Verdict
 
 scenario_app = typer.Typer()
 
@@ -45,12 +46,16 @@ def simulate(
     lookback: Annotated[str, typer.Option(help="How far back a look goes.")] = "24h",
     period: Annotated[str, typer.Option(help="Length of a wave of seasonality.")] = "7d",
     folder: Annotated[str, typer.Option("--out", help="Write it as a portfolio with settings.", metavar="FOLDER")] = "",
+    predictions: Annotated[
+        int,
+        typer.Option(help="Instead: put so many, scored, into this workspace's last lookback.", min=0, max=1_000_000),
+    ] = 0,
     show_list: Annotated[bool, typer.Option("--list", help="Show the scenarios and stop.")] = False,
     as_json: Json = False,
 ) -> None:
     """Draw the portfolio's own applicants again, change them on a day, and show what drift monitoring would have said.
 
-    Needs no workspace. There is no champion here: its score is not looked at.
+    Needs no workspace, but with --predictions. There is no champion here: its score is not looked at.
     """
     from monitoring.scenarios import describe, named
 
@@ -77,6 +82,9 @@ def simulate(
     if folder:
         simulated_files.require_free(Path(folder))
     settings = load_settings()
+    if predictions:
+        _fill_window(settings, plan, predictions, as_json=as_json)
+        return
     with _progress(quiet=as_json) as bar:
         portfolio = read_portfolio(settings)
         made = simulation.simulate(portfolio, settings, plan)
@@ -100,6 +108,24 @@ def simulate(
         _show(made, found, unseen=what.unseen)
     if folder and not as_json:
         _show_folder(Path(folder), every)
+
+
+def _fill_window(settings: Settings, plan: Plan, count: int, *, as_json: bool) -> None:
+    from pipeline.clock import wall_clock
+    from pipeline.traffic.portfolio import read_portfolio
+    from pipeline.traffic.straight import fill_window
+    from pipeline.wiring import open_workspace
+
+    workspace = open_workspace(settings)
+    workspace.require_champion()
+    workspace.require_wall_clock()
+    done = fill_window(workspace, read_portfolio(settings), plan, count=count, now=wall_clock())
+    if as_json:
+        print_json({"applications": done.applications, "labels": done.labels})
+        return
+    out.print(
+        f"{done.applications:,} scored applications in the last {settings.monitor.lookback}, {done.labels:,} outcomes"
+    )
 
 
 def _told(made: Simulated, found: list[Look]) -> dict[str, Any]:

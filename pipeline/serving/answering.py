@@ -38,6 +38,7 @@ class Question:
     rows: Sequence[tuple[Value, ...]]
     chosen_by_client: bool
     done: Callable[[list[Answer] | Exception], None]
+    with_reasons: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -198,6 +199,7 @@ class AnsweringThread:
             if not taken:
                 new |= {key: each for key, each in asked.items() if key not in known}
         rows = [row for row, _ in new.values()]
+        explained = {key for question in batch if question.with_reasons for key in question.prediction_ids}
         made = {
             key: Answer(
                 prediction_id=key,
@@ -208,8 +210,9 @@ class AnsweringThread:
                 threshold=scorer.threshold,
                 decision=int(score >= scorer.threshold),
                 scored_at=now,
+                reasons=scorer.reasons(row) if key in explained else None,
             )
-            for (key, (_, text)), score in zip(new.items(), scorer.score(rows), strict=True)
+            for (key, (row, text)), score in zip(new.items(), scorer.score(rows), strict=True)
         }
         log.add(list(made.values()))
         on_record = known | made

@@ -50,6 +50,13 @@ _IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": PREDICTION_ID},
 }
 _ERASED = Verdict(status=Status.ERASED)
+_REASONS = {
+    "name": "reasons",
+    "in": "query",
+    "required": False,
+    "description": "true: name the features that moved the probability up most; they go on record with the answer",
+    "schema": {"type": "boolean", "default": False},
+}
 _REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"model": Refused, "description": what}
     for status, what in (
@@ -138,9 +145,11 @@ def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
     example = dict(zip(features, plain(reference.head(1))[0], strict=True))
     router = APIRouter(route_class=_StrictRoute, responses=_REFUSED)
 
-    async def answered(keys: Sequence[str], rows: Sequence[tuple[Value, ...]], *, chosen: bool) -> list[Answer]:
+    async def answered(
+        keys: Sequence[str], rows: Sequence[tuple[Value, ...]], *, chosen: bool, why: bool = False
+    ) -> list[Answer]:
         future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-        answering.ask(Question(keys, rows, chosen, partial(_settle, future)))
+        answering.ask(Question(keys, rows, chosen, partial(_settle, future), with_reasons=why))
         answers = await future
         counts.answered(len(answers))
         return answers
@@ -155,7 +164,7 @@ def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
         response_model=Prediction,
         tags=["scoring"],
         summary="Score one application",
-        openapi_extra={"parameters": [_IDEMPOTENCY_KEY]},
+        openapi_extra={"parameters": [_IDEMPOTENCY_KEY, _REASONS]},
     )
     async def predict(
         request: Request,
@@ -169,7 +178,9 @@ def create_app(workspace: Workspace, *, hosts: Collection[str]) -> FastAPI:
         chosen = _chosen(body, request.headers.get("idempotency-key"))
         key = chosen or _new_id()
         follower.require_not_erased([chosen] if chosen else [])
-        return JSONResponse(_told((await answered((key,), (values_of(body, features),), chosen=chosen is not None))[0]))
+        why = _wants_reasons(request)
+        answers = await answered((key,), (values_of(body, features),), chosen=chosen is not None, why=why)
+        return JSONResponse(_told(answers[0]) | ({"reasons": answers[0].reasons} if why else {}))
 
     @router.post("/predict/batch", response_model=Predictions, tags=["scoring"], summary="Score many applications")
     async def predict_batch(
@@ -233,6 +244,13 @@ def _chosen(application: BaseModel, header: str | None) -> str | None:
     if header is not None and chosen is not None and header != chosen:
         raise TakenIdError("Idempotency-Key and the body's prediction_id name two ids")
     return chosen or header
+
+
+def _wants_reasons(request: Request) -> bool:
+    given = request.scope["query_string"] and request.query_params.getlist("reasons")
+    if given and given not in (["true"], ["false"]):
+        raise InputError("reasons", "expected true or false, once")
+    return bool(given) and given == ["true"]
 
 
 def _new_id() -> str:

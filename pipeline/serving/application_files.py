@@ -51,7 +51,7 @@ def read_applications(
         for raw in _pieces(path, list(features), id_column):
             ids = raw.iloc[:, 0].astype("string").fillna("").astype(object)
             rows, why = _checked(raw[list(features)], features, may_be_missing)
-            twice = ids.duplicated() | ids.isin(seen)
+            twice = ids.duplicated() | pd.Series([key in seen for key in ids], index=ids.index, dtype=bool)
             why = _first_of(why, twice, "the id stands twice in the file")
             why = _first_of(why, ~ids.str.fullmatch(_AN_ID), "the id: expected 1 to 200 visible ASCII characters")
             seen.update(ids)
@@ -100,14 +100,20 @@ def _checked(
             why = _first_of(why, wrong, f"{name}: expected a number{_range(feature)}")
             rows[name] = values
         else:
-            texts = given.astype(object).where(absent, given.astype(str)).where(~absent, None)
-            length = texts.str.len().fillna(1)
-            wrong = (length < 1) | (length > _LONGEST_CATEGORY) | texts.str.contains("\0", regex=False, na=False)
-            why = _first_of(why, wrong, f"{name}: expected 1 to {_LONGEST_CATEGORY} letters without NUL")
-            rows[name] = texts
+            rows[name], unfit = _texts(given)
+            why = _first_of(why, unfit, f"{name}: expected 1 to {_LONGEST_CATEGORY} letters without NUL")
         if name not in may_be_missing:
             why = _first_of(why, absent, f"{name}: expected a value; it is never missing in the reference")
     return pd.DataFrame(rows), why
+
+
+def _texts(given: pd.Series) -> tuple[pd.Series, NDArray[np.bool_]]:
+    """Categories as text, missing ones None, and which cannot be stored; each that occurs is looked at once."""
+    place, found = pd.factorize(given)
+    texts = [str(each) for each in found]
+    wrong = [not 1 <= len(text) <= _LONGEST_CATEGORY or "\0" in text for text in texts]
+    known = np.array([*texts, None], dtype=object)  # a missing value's place is -1
+    return pd.Series(known[place], index=given.index, dtype=object), np.array([*wrong, False])[place]
 
 
 def _range(feature: Feature) -> str:
@@ -116,4 +122,4 @@ def _range(feature: Feature) -> str:
 
 
 def _first_of(why: pd.Series[str], wrong: pd.Series[bool] | NDArray[np.bool_], what: str) -> pd.Series[str]:
-    return why.mask(why.eq("") & wrong, what)
+    return why.mask(why.eq("") & wrong, what) if wrong.any() else why

@@ -34,6 +34,9 @@ class Prediction(BaseModel):
     threshold: float = Field(description="the model's cut-off, 0-1")
     model_version: str = Field(description="of the model that scored it")
     timestamp: datetime = Field(description="when it was scored, UTC")
+    reasons: list[str] | None = Field(
+        default=None, description="if asked for: features that moved the probability up most; null: not at first"
+    )
 
 
 class Predictions(BaseModel):

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from pipeline.errors import IntegrityError
+from pipeline.serving.reasons import PERMUTATIONS, contributions, orders, reasons
 from pipeline.training.model_files import ScoringModel
 
 Value = float | str | None
 Numbers = NDArray[np.float64]
 _AGREES = 1e-12  # sums in another order differ by rounding, a few times 1e-16; anything larger is a mistake
+_REASONS = 4  # the official interpretation of Regulation B takes more for unlikely to help
+_SEED = 7  # the same applicants and orders for every model on one reference
 _NEVER_SEEN = "\x00never seen\x00"
 
 
@@ -74,6 +77,8 @@ class Scorer:
         read = _read_by_trees(classifier, len(self._numeric)) if trees else _as_written
         self._missing, self._codes = _codes(encoder, list(self._named), read)
         self._require_agreement(warm_up[names])
+        self._names, self._orders = names, orders(len(names), seed=_SEED)
+        self._background = plain(warm_up[names].sample(PERMUTATIONS, replace=True, random_state=_SEED))
 
     def score(self, rows: Sequence[Sequence[Value]]) -> Numbers:
         """Probability of default per row, shape (n_rows,), in [0, 1]; None is a missing value."""
@@ -87,6 +92,11 @@ class Scorer:
         if not self._plain:
             numbers = self._numbers.transform(pd.DataFrame(numbers, columns=self._numeric))
         return self._probability(np.hstack([texts, numbers]))
+
+    def reasons(self, row: Sequence[Value]) -> tuple[str, ...]:
+        """The four features that moved the score of a row up most, in comparison with the warm-up's applicants."""
+        found = contributions(self.score, tuple(row), background=self._background, orders=self._orders)
+        return reasons(found, self._names, most=_REASONS)
 
     def score_frame(self, rows: pd.DataFrame) -> Numbers:
         """Probability of default per row of a frame with the features, shape (n_rows,), in [0, 1]; for many at once."""
@@ -104,9 +114,11 @@ class Scorer:
 
     def unknown_in(self, rows: pd.DataFrame) -> dict[str, int]:
         """Rows with a category that the model has never seen, by feature."""
-        pairs = zip(self._named, self._codes, strict=True)
-        known = {name: [value for value in codes.of if value is not None] for name, codes in pairs}
-        found = {name: int((rows[name].notna() & ~rows[name].isin(of)).sum()) for name, of in known.items()}
+        found: dict[str, int] = {}
+        for name, codes in zip(self._named, self._codes, strict=True):
+            place, values = pd.factorize(rows[name])
+            new = np.array([*(value not in codes.of for value in values), False])
+            found[name] = int(new[place].sum())
         return {name: count for name, count in found.items() if count}
 
     def unknown(self, row: Sequence[Value]) -> tuple[str, ...]:

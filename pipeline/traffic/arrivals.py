@@ -29,7 +29,7 @@ def arrive(workspace: Workspace, portfolio: Portfolio, *, since: datetime, until
     rows = portfolio.rows
     new = without_erased(workspace, rows[(rows["event_time"] >= since) & (rows["event_time"] < until)])
     applications = workspace.traffic.add_applications(new, received_at=until)
-    workspace.traffic.add_predictions(_scored(workspace, new, scored_at=until))
+    workspace.traffic.add_predictions(scored(workspace, new, scored_at=until))
     known = rows[
         rows["y"].notna() & (rows["known_at"] > since) & (rows["known_at"] <= until) & (rows["event_time"] < until)
     ]
@@ -45,7 +45,8 @@ def load_history(workspace: Workspace, portfolio: Portfolio, *, go_live: datetim
     return Arrived(applications=applications, labels=workspace.traffic.add_labels(known, recorded_at=go_live))
 
 
-def _scored(workspace: Workspace, rows: pd.DataFrame, *, scored_at: datetime) -> pd.DataFrame:
+def scored(workspace: Workspace, rows: pd.DataFrame, *, scored_at: datetime) -> pd.DataFrame:
+    """What the champion says of applications, as the store keeps it."""
     model = workspace.model(workspace.require_champion()["version"])
     score = model.score(rows)
     return pd.DataFrame(

@@ -148,9 +148,21 @@ def test_hostile_bodies_get_a_short_answer_that_repeats_nothing_and_leave_nothin
             assert 400 <= status < 500, (name, path, status)
             assert int(headers["content-length"]) < 10_000, name
             assert "xxxx" not in json.dumps(answer), name
-    many = b'{"applications": [' + b",".join([b"{}"] * 100_000) + b"]}"
-    assert 400 <= service.ask("/predict/batch", many)[0] < 500
-    assert service.ask("/predict", _with(), Host="attacker.example")[0] == 400
+    for count in (100_000, 1_000_000):
+        many = b'{"applications": [' + b",".join([b"{}"] * count) + b"]}"
+        status, _, headers = service.ask("/predict/batch", many)
+        assert status == (422 if count == 100_000 else 413)
+        assert int(headers["content-length"]) < 10_000
+    for host in (
+        "attacker.example",
+        "localhost.attacker.example",
+        "127.0.0.1.nip.io",
+        "attacker@localhost",
+        "",
+        "*",
+        "[::1",
+    ):
+        assert service.ask("/predict", _with(), Host=host)[0] == 400, host
     assert service.ask("/predict", _with(), Content_Type="text/plain")[0] == 422
     assert service.ask("/predict", _with(), Idempotency_Key="two words")[0] == 422
     assert service.ask("/nowhere")[0] == 404

@@ -73,3 +73,18 @@ def test_a_live_bank_has_the_portfolio_s_applicants_and_outcomes_that_take_secon
     assert 0.02 < made.rows["y"].mean() < 0.5
     assert set(tomllib.loads((folder / "mend.toml").read_text())["approval"]["approvers"])
     assert "expected a new or an empty folder" in mend("live", str(folder), config=config, exit_code=2).stderr
+
+
+def test_a_window_is_filled_without_a_service_and_a_cycle_sees_the_change(workspace):
+    config = workspace.settings.source
+    told = json.loads(
+        mend(
+            "simulate", "--scenario", "scale", "--strength", "1", "--predictions", "2000", "--json", config=config
+        ).stdout
+    )
+    assert 1_900 < told["applications"] <= 2_000
+    assert len(on_record(workspace)) == told["applications"]
+    now = pd.Timestamp.now("UTC").to_pydatetime()
+    rows = workspace.traffic.scored(now - workspace.settings.monitor.lookback, now, as_of=now)
+    assert len(rows) == told["applications"]
+    assert abs(workspace.model("1").score(rows) - rows["score"]).max() < 1e-12
