@@ -100,7 +100,7 @@ bench-drift: setup ## false alarms, detections and speed of drift, beside Eviden
 bench-estimates: setup ## how right performance estimated without labels is, beside NannyML on the same rows
 	@$(BIN)/python benchmarks/estimates.py $(ARGS)
 
-bench-serving: setup ## the scoring service beside mlflow and plain FastAPI, and what a long log costs (four minutes, and as many for the long log)
+bench-serving: setup ## the scoring service beside mlflow and plain FastAPI, and what a long log costs (nine minutes, 10 GB for a while)
 	@$(BIN)/python benchmarks/serving.py $(ARGS)
 
 faults: setup ## kill -9 at every step, races, full disks, tampering: the table in docs/reliability.md (an hour)

@@ -1,4 +1,4 @@
-"""A log of any length, filled fast: applications in the order of time under random ids, as the service writes them."""
+"""A log of any length, filled fast: applications in the order of time, under ids like those that the service gives."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WITH RECURSIVE numbers(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers 
 INSERT INTO batch
 SELECT
     n,
-    lower(hex(randomblob(16))),
+    printf('%012x', (:newest - (:rows - 1 - n) * :step) * 1000) || lower(hex(randomblob(10))),
     strftime('%Y-%m-%dT%H:%M:%S.000000Z', :newest - (:rows - 1 - n) * :step, 'unixepoch')
 FROM numbers
 """

@@ -254,7 +254,8 @@ def _wants_reasons(request: Request) -> bool:
 
 
 def _new_id() -> str:
-    return secrets.token_hex(16)
+    """Milliseconds, then 80 random bits: ids of one hour lie together in every index, however long the log."""
+    return f"{int(wall_clock().timestamp() * 1000):012x}{secrets.token_hex(10)}"
 
 
 def _told(answer: Answer) -> dict[str, Any]:

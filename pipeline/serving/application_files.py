@@ -93,7 +93,7 @@ def _checked(
         given = raw[name]
         absent = given.isna()
         if feature.kind == "numeric":
-            values = pd.to_numeric(given, errors="coerce").astype("float64")
+            values = _numbers(given)
             low = -np.inf if feature.min is None else feature.min
             high = np.inf if feature.max is None else feature.max
             wrong = ~absent & ~(np.isfinite(values) & values.between(low, high))
@@ -105,6 +105,15 @@ def _checked(
         if name not in may_be_missing:
             why = _first_of(why, absent, f"{name}: expected a value; it is never missing in the reference")
     return pd.DataFrame(rows), why
+
+
+def _numbers(given: pd.Series) -> pd.Series[float]:
+    """NaN where it is no number. Text is read as JSON's would be, to the last digit: the same row is the same row."""
+    values = pd.to_numeric(given, errors="coerce").astype("float64")
+    if pd.api.types.is_numeric_dtype(given):
+        return values
+    exact = [float(text) if known else np.nan for text, known in zip(given, values.notna(), strict=True)]
+    return pd.Series(exact, index=given.index, dtype="float64")
 
 
 def _texts(given: pd.Series) -> tuple[pd.Series, NDArray[np.bool_]]:
