@@ -85,6 +85,7 @@ def test_a_window_is_filled_without_a_service_and_a_cycle_sees_the_change(worksp
     assert 1_900 < told["applications"] <= 2_000
     assert len(on_record(workspace)) == told["applications"]
     now = pd.Timestamp.now("UTC").to_pydatetime()
-    rows = workspace.traffic.scored(now - workspace.settings.monitor.lookback, now, as_of=now)
+    start = now - workspace.settings.monitor.lookback - pd.Timedelta("1h")
+    rows = workspace.traffic.scored(start, now, as_of=now)
     assert len(rows) == told["applications"]
     assert abs(workspace.model("1").score(rows) - rows["score"]).max() < 1e-12
