@@ -35,8 +35,8 @@ def test_it_still_does_when_its_challenger_is_champion_and_outcomes_were_correct
     decide(workspace, digest, "approved", person=person, reason="better", now=AS_OF)
     in_traffic(
         workspace,
-        "INSERT INTO labels (application_id, y, known_at, recorded_at) VALUES "
-        "('row0007', 1, '2006-08-01T00:00:00.000000Z', '2006-08-01T00:00:00.000000Z')",
+        "INSERT INTO labels (application_id, y, known_at, recorded_at, corrects) VALUES "
+        "('row0007', 1, '2006-08-01T00:00:00.000000Z', '2006-08-01T00:00:00.000000Z', 1)",
     )
     assert recompute(workspace, digest).identical
 

@@ -19,6 +19,7 @@ from pipeline.stores.faults import in_one_line, place
 Store = Literal["traffic", "ledger"]
 _ROWS_AT_ONCE = 500  # in one statement; SQLite takes 32,766 parameters
 _SQLITE_BUSY = 5
+_TAKEN = "23505"  # PostgreSQL's SQLSTATE of a broken unique constraint
 _PATIENCE_S = 30  # how long a writer stands in line before it says so
 _MIGRATING = 0x4D656E64  # number of PostgreSQL's advisory lock: "Mend"
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -142,7 +143,14 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def insert_missing(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
-    """Insert the rows whose key is new and leave the others as they are; returns how many were new."""
+    """Insert the rows whose key is new and leave the others as they are; returns how many were new.
+
+    The key is the table's unique constraint or, without one, its primary key.
+
+    Raises:
+        StoreError: The database gave out a number of its own again, as PostgreSQL does for up to 32 rows after a crash
+            of a copied database (CREATE DATABASE ... TEMPLATE); trying again goes on to numbers that are free.
+    """
     if not rows:
         return 0
     first = next(column.name for column in table.c if column.name in rows[0])
@@ -163,10 +171,23 @@ def _insert_at_once(connection: sa.Connection, table: sa.Table, rows: list[dict[
         for row in rows
         for name, process in zip(names, processors, strict=True)
     )
-    place = "?" if connection.dialect.name == "sqlite" else "%s"
-    places = ", ".join([f"({', '.join([place] * len(names))})"] * len(rows))
-    words = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {places} ON CONFLICT DO NOTHING"  # noqa: S608  ours
-    return int(connection.exec_driver_sql(words, values).rowcount)
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    places = ", ".join([f"({', '.join([mark] * len(names))})"] * len(rows))
+    key = ", ".join(column.name for column in _key(table).columns)
+    words = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {places} ON CONFLICT ({key}) DO NOTHING"  # noqa: S608  ours
+    try:
+        return int(connection.exec_driver_sql(words, values).rowcount)
+    except sa.exc.IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) != _TAKEN:
+            raise
+        said = f"a number of {table.name} was given out twice; nothing was written"
+        raise StoreError(place(connection.engine.url), said, "try again: numbers go on") from None
+
+
+def _key(table: sa.Table) -> sa.UniqueConstraint | sa.PrimaryKeyConstraint:
+    """By which a row is the same row. Left to the database, any clash of numbers would pass for a row said twice."""
+    unique = [each for each in table.constraints if isinstance(each, sa.UniqueConstraint)]
+    return unique[0] if unique else table.primary_key
 
 
 def migrate(engine: sa.Engine, store: Store, *, lock: Path) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
+from pipeline.errors import StoreError
 from pipeline.stores.engine import migrate, open_engine
 from pipeline.stores.traffic import TrafficStore
 
@@ -78,6 +79,21 @@ def test_the_same_outcome_said_twice_is_kept_once(store):
     store.add_applications(applications("a"), received_at=START)
     assert store.add_labels(outcome("a", 1, START), recorded_at=START) == 1
     assert store.add_labels(outcome("a", 1, START), recorded_at=START + DAY) == 0
+
+
+def test_a_number_given_out_twice_is_no_outcome_said_twice(postgres, tmp_path):
+    with postgres.database() as url:
+        engine = open_engine(url)
+        migrate(engine, "traffic", lock=tmp_path / "lock")
+        store = TrafficStore(engine, KINDS)
+        store.add_applications(applications("a", "b"), received_at=START)
+        store.add_labels(outcome("a", 1, START), recorded_at=START)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SELECT setval('labels_label_id_seq', 1, false)")  # as a crash can leave it
+        with pytest.raises(StoreError, match="a number of labels was given out twice; nothing was written"):
+            store.add_labels(outcome("b", 1, START), recorded_at=START)
+        assert store.add_labels(outcome("b", 1, START), recorded_at=START) == 1
+        assert store.counts()["labels"] == 2
 
 
 def test_an_answer_once_given_is_not_given_again(store):
