@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http.client import HTTPException
 from typing import Any
 
 import pandas as pd
@@ -185,7 +186,7 @@ class Sender:
                 if error.code < 500:
                     raise InputError(self._url + path, f"answered {error.code}: {said}") from None
                 why = f"{error.code}: {said}"
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, HTTPException) as error:  # killed in the middle of an answer, too
                 why = str(error)
             if time.monotonic() > end:
                 raise StoreError(self._url, f"no answer for a minute ({why})", "is `mend serve` running?")
