@@ -58,8 +58,8 @@ class Outcomes:
 class AnsweringThread:
     """Takes questions and outcomes from any thread. An answer comes when its rows are on disk; an error, when none is.
 
-    While one batch is on its way to the disk the next one queues, so a batch is as large as the disk is slow, and
-    nobody waits for a clock.
+    While one batch is on its way to the disk the next one queues, and a batch begins when whoever takes the answers has
+    passed on those of the last one: so it holds everybody who had asked by then, and nobody waits for a clock.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class AnsweringThread:
         counts.waiting.set_function(lambda: self._waiting)
         self._queue: queue.SimpleQueue[Question | Outcomes | None] = queue.SimpleQueue()
         self._hand_over: Callable[[Callable[[], None]], object] = _at_once
+        self._passed_on, self._ending = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="answering", daemon=True)
 
     def start(self, hand_over: Callable[[Callable[[], None]], object] | None = None) -> None:
@@ -98,10 +99,13 @@ class AnsweringThread:
                 each answer costs more than finding it. Default: they are given in this object's own thread.
         """
         self._hand_over = hand_over or _at_once
+        self._passed_on.set()
         self._thread.start()
 
     def stop(self) -> None:
         """Answer what has queued, then end."""
+        self._ending = True  # nobody passes answers on while he waits here
+        self._passed_on.set()
         self._queue.put(None)
         self._thread.join()
 
@@ -120,6 +124,7 @@ class AnsweringThread:
     def _run(self) -> None:
         going = True
         while going:
+            self._passed_on.wait()
             batch = [self._queue.get()]
             rows = 0
             while batch[-1] is not None and (rows := rows + len(batch[-1])) < _MOST_AT_ONCE:
@@ -144,11 +149,15 @@ class AnsweringThread:
             self._waiting -= sum(len(asked) for asked in batch)
 
         def tell() -> None:
+            self._hand_over(self._passed_on.set)  # in the loop's next turn: those who ask on in this one are heard
             for question, answer in zip(questions, answers, strict=True):
                 question.done(answer)
             for reported, verdict in zip(outcomes, verdicts, strict=True):
                 reported.done(verdict)
 
+        self._passed_on.clear()
+        if self._ending:
+            self._passed_on.set()
         self._hand_over(tell)
 
     def _on_record(

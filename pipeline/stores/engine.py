@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,6 +50,7 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
         return found
 
 
+@lru_cache(maxsize=256)  # a batch writes one moment a hundred times
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC with microseconds and Z.
 

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import Future
 from datetime import timedelta
 from functools import partial
+from queue import SimpleQueue
 
 import pytest
 import sqlalchemy as sa
@@ -169,3 +170,33 @@ def test_what_has_queued_is_answered_before_it_stops(workspace, scorers):
     answering.start()
     answering.stop()
     assert len([future.result(0) for future in waiting]) == len(on_record(workspace)) == 20
+
+
+def test_the_next_batch_begins_when_the_answers_of_the_last_are_passed_on(workspace, scorers):
+    answering, later = answering_of(workspace.traffic.engine, lambda: scorers["1"]), SimpleQueue()
+    first = ask(answering, 0)
+    answering.start(later.put)  # an event loop in another turn
+    tell = later.get(timeout=30)
+    others = [ask(answering, place) for place in (1, 2, 3)]
+    assert not first.done()
+    assert later.empty()
+    tell()
+    later.get(timeout=30)()
+    later.get(timeout=30)()
+    assert [len(each.result(30)) for each in (first, *others)] == [1, 1, 1, 1]
+    assert len({row["scored_at"] for row in on_record(workspace)}) == 1
+    assert answering._counts.registry.get_sample_value("mend_commit_rows_count") == 2
+    answering.stop()
+
+
+def test_it_ends_though_nobody_passes_answers_on_any_more(workspace, scorers):
+    answering, never = answering_of(workspace.traffic.engine, lambda: scorers["1"]), SimpleQueue()
+    ask(answering, 0)
+    answering.start(never.put)
+    never.get(timeout=30)
+    ask(answering, 1)
+    ending = threading.Thread(target=answering.stop)
+    ending.start()
+    ending.join(30)
+    assert not ending.is_alive()
+    assert len(on_record(workspace)) == 2
