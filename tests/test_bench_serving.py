@@ -11,6 +11,7 @@ from builders import REPOSITORY
 BENCHMARKS = REPOSITORY / "benchmarks"
 sys.path.append(str(BENCHMARKS))  # benchmarks are scripts: they import one another by name
 
+from serving_files import TRIAL, target_of  # noqa: E402
 from serving_load import HEADINGS, Run, rows_of, targets_of  # noqa: E402
 from serving_servers import CONSTANT, MEND, MLFLOW  # noqa: E402
 
@@ -57,6 +58,15 @@ def test_a_longer_log_is_filled_and_read():
     table = lines("--part", "growth", "--rows", "20000")
     assert len(table) == 4  # a cycle's window and the stats, each from a short and a long log
     assert sum("20,000" in line for line in table) == 2
+
+
+@pytest.mark.slow
+def test_a_file_is_scored_each_way_and_a_slow_one_is_said():
+    table = lines("--part", "files", "--rounds", "1", "--file-rows", "60000")
+    assert [line.split(" | ")[1] for line in table] == ["60,000"] * 3
+    slow = [(TRIAL, "60,000", "199,999 [1, 2]", "1 [1, 1]", "500")]
+    assert target_of(slow).endswith("MISSED")
+    assert target_of([(*slow[0][:2], "200,000 [1, 2]", *slow[0][3:])]).endswith("met")
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ Numbers = NDArray[np.float64]
 _AGREES = 1e-12  # sums in another order differ by rounding, a few times 1e-16; anything larger is a mistake
 _REASONS = 4  # the official interpretation of Regulation B takes more for unlikely to help
 _SEED = 7  # the same applicants and orders for every model on one reference
+_WORTH_THREADS = 10_000  # rows: of a file, never of a request, whose answers share the cores with the event loop
 _NEVER_SEEN = "\x00never seen\x00"
 
 
@@ -154,7 +156,8 @@ def _of_trees(classifier: Any) -> Callable[[Numbers], Numbers]:
 
     def probability(rows: Numbers) -> Numbers:
         margin = np.full((len(rows), 1), classifier._baseline_prediction, order="F")
-        classifier._predict_iterations(np.ascontiguousarray(rows), classifier._predictors, margin, False, 1)
+        threads = 1 if len(rows) < _WORTH_THREADS else os.cpu_count() or 1
+        classifier._predict_iterations(np.ascontiguousarray(rows), classifier._predictors, margin, False, threads)
         return classifier._loss.predict_proba(margin)[:, 1]  # type: ignore[no-any-return]
 
     return probability

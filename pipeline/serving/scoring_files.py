@@ -10,17 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pipeline.errors import RefusedError, StoreError
 from pipeline.serving.answering import features_json
 from pipeline.serving.application_files import Piece
 from pipeline.serving.scorer import Scorer, plain
-from pipeline.stores.prediction_log import Answer, LogWriter, PredictionLog
+from pipeline.stores.prediction_log import Answer, PredictionLog
 
 SCHEMA = pa.schema(
     [
@@ -47,7 +49,7 @@ class Scored:
 
 
 @contextmanager
-def output(path: Path) -> Iterator[Callable[[list[Answer]], None]]:
+def output(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
     """Write answers as Parquet or CSV, as the name says; the file appears when it is whole.
 
     Raises:
@@ -58,7 +60,7 @@ def output(path: Path) -> Iterator[Callable[[list[Answer]], None]]:
     try:
         make = pq.ParquetWriter if parquet else pacsv.CSVWriter
         with make(str(unfinished), SCHEMA) as writer:
-            yield lambda answers: writer.write_table(_table(answers))
+            yield lambda answers: writer.write_table(pa.Table.from_pandas(answers, SCHEMA, preserve_index=False))
         unfinished.replace(path)
     except OSError as error:
         raise StoreError(path, f"cannot be written: {error.strerror}", "name another file with --out") from None
@@ -112,74 +114,88 @@ class FileScoring:
         self._scorer, self._log, self._erased, self._clock = scorer, log, erased, clock
         self.scored = Scored()
 
-    def piece(self, piece: Piece) -> tuple[list[Answer], list[tuple[int, str, str]]]:
-        """The answers in the file's order, and the rows that get none: number, id, why."""
+    def piece(self, piece: Piece) -> tuple[pd.DataFrame, list[tuple[int, str, str]]]:
+        """The answers in the file's order, with the columns of SCHEMA, and the rows that get none: number, id, why."""
         why = piece.why
         if self._erased is not None:
             why = why.mask(why.eq("") & piece.ids.map(self._erased).astype(bool), _ERASED)
         good = why.eq("").to_numpy()
-        rows, ids = piece.rows[good], list(piece.ids[good])
-        scores = self._scorer.score_frame(rows)
+        rows = piece.rows[good]
         self.scored.unknown.update(self._scorer.unknown_in(rows))
-        now, scorer = self._clock(), self._scorer
-        names = list(rows.columns)
-        texts = [features_json(names, row) for row in plain(rows)] if self._log else [""] * len(rows)
-        made = [
-            Answer(
-                prediction_id=key,
-                features=text,
-                model_version=scorer.version,
-                model_sha256=scorer.sha256,
-                score=score,
-                threshold=scorer.threshold,
-                decision=int(score >= scorer.threshold),
-                scored_at=now,
-            )
-            for key, text, score in zip(ids, texts, scores.tolist(), strict=True)
-        ]
-        answers, taken = self._on_record(made)
-        why = why.mask(piece.ids.isin(taken), _TAKEN)
+        now = self._clock()
+        answers, taken = self._made(piece.ids[good], self._scorer.score_frame(rows), now), set[str]()
+        if self._log is None:
+            self.scored.new += len(answers)
+        else:
+            answers, taken = self._on_record(self._log, self._to_answers(answers, rows, now), answers)
+            why = why.mask(piece.ids.isin(taken), _TAKEN)
         refused = [
-            (piece.first + place, key, text)
-            for place, (key, text) in enumerate(zip(piece.ids, why, strict=True))
-            if text
+            (piece.first + place, str(piece.ids.iat[place]), str(why.iat[place]))
+            for place in np.flatnonzero(why.ne("")).tolist()
         ]
         self.scored.refused += len(refused)
         return answers, refused
 
-    def _on_record(self, made: list[Answer]) -> tuple[list[Answer], set[str]]:
-        if self._log is None:
-            self.scored.new += len(made)
-            return made, set()
-        with self._log.writing() as log:
-            known = _known(log, made)
-            new = [answer for answer in made if answer.prediction_id not in known]
-            log.add(new)
-        taken = {key for key, (first, asked) in known.items() if first.features != asked.features}
+    def _made(self, ids: pd.Series[str], scores: NDArray[np.float64], now: datetime) -> pd.DataFrame:
+        scorer = self._scorer
+        return pd.DataFrame(
+            {
+                "prediction_id": ids.to_numpy(),
+                "prediction": (scores >= scorer.threshold).astype(np.int64),
+                "probability": scores,
+                "threshold": scorer.threshold,
+                "model_version": scorer.version,
+                "timestamp": pd.Timestamp(now),
+            }
+        )
+
+    def _on_record(
+        self, log: PredictionLog, asked: dict[str, Answer], made: pd.DataFrame
+    ) -> tuple[pd.DataFrame, set[str]]:
+        """The same answers, those that were given before as they were; and the ids of other applications."""
+        with log.writing() as writer:
+            known = writer.answers(list(asked))
+            new = [answer for key, answer in asked.items() if key not in known]
+            writer.add(new)
+        taken = {key for key, first in known.items() if first.features != asked[key].features}
         self.scored.new += len(new)
         self.scored.again += len(known) - len(taken)
-        answers = [known[each.prediction_id][0] if each.prediction_id in known else each for each in made]
-        return [each for each in answers if each.prediction_id not in taken], taken
+        if not known:
+            return made, taken
+        return _frame([known.get(key, answer) for key, answer in asked.items() if key not in taken]), taken
+
+    def _to_answers(self, made: pd.DataFrame, rows: pd.DataFrame, now: datetime) -> dict[str, Answer]:
+        scorer, names = self._scorer, list(rows.columns)
+        columns = (made[name].tolist() for name in ("prediction_id", "probability", "prediction"))
+        return {
+            key: Answer(
+                prediction_id=key,
+                features=features_json(names, row),
+                model_version=scorer.version,
+                model_sha256=scorer.sha256,
+                score=score,
+                threshold=scorer.threshold,
+                decision=decision,
+                scored_at=now,
+            )
+            for key, score, decision, row in zip(*columns, plain(rows), strict=True)
+        }
 
 
-def _known(log: LogWriter, made: list[Answer]) -> dict[str, tuple[Answer, Answer]]:
-    asked = {answer.prediction_id: answer for answer in made}
-    return {key: (first, asked[key]) for key, first in log.answers(list(asked)).items()}
+def _frame(answers: list[Answer]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "prediction_id": [answer.prediction_id for answer in answers],
+            "prediction": [answer.decision for answer in answers],
+            "probability": [answer.score for answer in answers],
+            "threshold": [answer.threshold for answer in answers],
+            "model_version": [answer.model_version for answer in answers],
+            "timestamp": pd.Series([answer.scored_at for answer in answers], dtype="datetime64[us, UTC]"),
+        }
+    )
 
 
 def require_free(path: Path, *, force: bool) -> None:
     """RefusedError where a file would be overwritten."""
     if path.exists() and not force:
         raise RefusedError(path, "is there already; --force writes it anew, --out names another")
-
-
-def _table(answers: list[Answer]) -> pa.Table:
-    columns: dict[str, list[Any]] = {
-        "prediction_id": [answer.prediction_id for answer in answers],
-        "prediction": [answer.decision for answer in answers],
-        "probability": [answer.score for answer in answers],
-        "threshold": [answer.threshold for answer in answers],
-        "model_version": [answer.model_version for answer in answers],
-        "timestamp": [answer.scored_at for answer in answers],
-    }
-    return pa.table(columns, schema=SCHEMA)
