@@ -31,6 +31,9 @@ class MonitorSettings(Section):
     outcomes_every: PositiveDuration = Field(
         default=timedelta(days=1), description="how often performance is measured and estimated anew"
     )
+    label_jump: Annotated[float, Number, Field(gt=1, le=1000, allow_inf_nan=False)] = Field(
+        default=2.0, description="factor by which the bad share of incoming outcomes has to change to alarm"
+    )
     min_violations: Count = 2
     of_last: Count = 3
     report_every: PositiveDuration = Field(

@@ -8,6 +8,7 @@ from typing import Any
 
 from monitoring.checks import FEED_CODES
 from monitoring.diagnosis import Change, Recommendation
+from monitoring.label_flow import Outcomes, jumped
 from monitoring.signals import SignalDecision
 from monitoring.summary import DriftSummary
 from monitoring.values import State
@@ -25,6 +26,8 @@ from pipeline.wiring import Workspace
 WINDOW = "window"
 FEED = tuple(f"feed.{code}" for code in FEED_CODES)
 MEASURED = ("drift.population", "drift.joint", *FEED)  # only by a judged window
+INCOMING = "labels.bad_share"
+_BEFORE = 4  # lookbacks that the last one is compared with: a whole year where it is a quarter
 PERFORMANCE = ("performance.below_floor", "performance.calibration")  # by every look that ran
 
 
@@ -40,9 +43,15 @@ def tell(
     as_of: datetime = cycle["as_of"]
     summary = read_summary(workspace, seen["summary"]) if seen else None
     waiting = [(item.row["challenger"], item.row["as_of"]) for item in pending(workspace, now=as_of)]
-    found = [*conditions(as_of, summary, seen, decision, waiting, note=cycle["note"]), *watched(workspace, as_of)]
+    incoming = incoming_outcomes(workspace, as_of)
+    found = [
+        *conditions(as_of, summary, seen, decision, waiting, note=cycle["note"]),
+        *watched(workspace, as_of),
+        *(incoming or ()),
+    ]
+    blind = [*unmeasured(summary), *([(INCOMING, None)] if incoming is None else [])]
     simulated = cycle["clock"] == "replay"  # history is no news: it is recorded, and nobody is woken by it
-    alert(workspace, found, as_of=as_of, say=say, unmeasured=unmeasured(summary), silent=simulated)
+    alert(workspace, found, as_of=as_of, say=say, unmeasured=blind, silent=simulated)
     if (trouble := beat(workspace, cycle, now=wall_clock())) is not None:
         say(trouble)
 
@@ -110,6 +119,30 @@ def watched(workspace: Workspace, as_of: datetime) -> Iterator[Condition]:
         text = f"Version {champion['version']} was put back without a person (watch.act): {done[-1].body['reason']}"
         subject, since = f"version {champion['version']}", champion["since"]
         yield Condition(code="watch.rolled_back", subject=subject, severity=Severity.PAGE, text=text, since=since)
+
+
+def incoming_outcomes(workspace: Workspace, as_of: datetime) -> list[Condition] | None:
+    """Whether outcomes of this lookback are bad far more or less often than those before; None: nothing to compare.
+
+    What was recorded at go-live is history, loaded at once.
+    """
+    monitor, go_live = workspace.settings.monitor, workspace.settings.train.go_live
+    start = as_of - monitor.lookback
+    if start <= go_live:
+        return None
+    earlier = max(start - _BEFORE * monitor.lookback, go_live)
+    before = Outcomes(*workspace.traffic.recorded_outcomes(earlier, start))
+    now = Outcomes(*workspace.traffic.recorded_outcomes(start, as_of))
+    level = workspace.settings.drift_policy.look_level
+    found = jumped(before, now, factor=monitor.label_jump, level=level)
+    if found is None:
+        return None
+    text = (
+        f"Of outcomes recorded since {start:%Y-%m-%d %H:%M} UTC {now.words} are bad; from {earlier:%Y-%m-%d %H:%M} to "
+        f"then it was {before.words}. The portfolio has changed, or the feed is wrong: see where they come from."
+    )
+    told = Condition(code=INCOMING, subject="outcomes", severity=Severity.PAGE, text=text, since=as_of)
+    return [told] if found else []
 
 
 def _feed(summary: DriftSummary) -> Iterator[Condition]:

@@ -115,6 +115,14 @@ class TrafficStore:
                 "newest": connection.execute(sa.select(sa.func.max(predictions.c.event_time))).scalar_one(),
             }
 
+    def recorded_outcomes(self, after: datetime, until: datetime) -> tuple[int, int]:
+        """Outcomes recorded in (after, until], and how many of them are bad; read from an index."""
+        inside = (labels.c.recorded_at > after) & (labels.c.recorded_at <= until)
+        query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(labels.c.y), 0)).where(inside)
+        with self.engine.connect() as connection:
+            recorded, bad = connection.execute(query).one()
+        return int(recorded), int(bad)
+
     def newest_event(self) -> datetime | None:
         """Event time of the newest application."""
         with self.engine.connect() as connection:
