@@ -100,6 +100,37 @@ def review(
 
 
 @ask_app.command()
+def shadow(
+    challenger: Annotated[str, typer.Argument(help="Version. Default: the newest that waits.")] = "",
+    as_of: AsOf = "",
+    as_json: Json = False,
+) -> None:
+    """What a challenger would have decided on live traffic of the last lookback: how much changes, outcomes aside."""
+    from pipeline.shadowing import require_open_challenger, shadow_sentence
+    from pipeline.shadowing import shadow as hold_beside
+
+    workspace = open_workspace(load_settings())
+    workspace.require_champion()
+    moment = argument("--as-of", parse_day, as_of) if as_of else workspace.now()
+    version = challenger or require_open_challenger(workspace, as_of=moment)
+    found = hold_beside(workspace, version, as_of=moment)
+    if as_json:
+        print_json(found.to_json())
+        return
+    out.print(escape(shadow_sentence(found)))
+    if found.others:
+        out.print(f"{found.others:,} applications of the window were scored by another version and are left out")
+    unit = workspace.settings.profit.unit
+    table(
+        [
+            {"segment": cell.segment, "value": cell.value, "change": cell.direction, "applicants": cell.applicants}
+            | {f"amount, {unit}" if unit else "amount": f"{cell.amount:,.0f}"}
+            for cell in found.cells
+        ]
+    )
+
+
+@ask_app.command()
 def recompute(digest: Digest, as_json: Json = False) -> None:
     """Derive a dossier anew from the stored rows and models, and say where it differs. Exit 4 if it does."""
     from pipeline.promotion.review import find_digest

@@ -20,6 +20,7 @@ from pipeline.promotion.state import Standing
 from pipeline.promotion.watching_period import watch
 from pipeline.running.steps import SERVICE, Steps
 from pipeline.running.telling import tell
+from pipeline.shadowing import keep_shadow
 from pipeline.watching import read_summary
 from pipeline.wiring import Workspace
 
@@ -46,6 +47,7 @@ def run_cycle(steps: Steps, as_of: datetime, *, clock: str) -> dict[str, Any]:
         steps.say(f"failed: {failure}")
     judged = [line for version in _open_challengers(workspace, as_of) if (line := _judged(steps, as_of, version))]
     row = _record(workspace, as_of, clock, champion["version"], seen, decision, "; ".join([note, *judged]))
+    keep_shadow(workspace, as_of, say=steps.say)
     watch(workspace, as_of, seen, say=steps.say)
     if workspace.require_champion()["number"] != champion["number"]:  # the watch put one back, as the settings allow
         _tell_registry(steps, as_of)
