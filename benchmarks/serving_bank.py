@@ -82,10 +82,13 @@ class Bank:
         from pipeline.settings import load_settings
         from pipeline.wiring import open_workspace
 
-        for name in ("MEND_STORES__TRAFFIC", "MEND_STORES__LEDGER"):
-            os.environ.pop(name, None)
+        before = dict(os.environ)
         os.environ.update(self.stores)
-        return open_workspace(load_settings(self.config))
+        try:
+            return open_workspace(load_settings(self.config))
+        finally:  # or the next bank would take its stores for its own
+            os.environ.clear()
+            os.environ.update(before)
 
     def logged(self) -> int:
         """Rows of the log."""
