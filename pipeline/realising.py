@@ -25,6 +25,7 @@ from monitoring.values import time_text
 from monitoring.vintages import TriangleCell, quarter_name, quarter_of, quarter_start, triangle
 from pipeline.desk import Desk
 from pipeline.promotion.review import read_dossier
+from pipeline.realised_profit import realised_profit
 
 VINTAGES = 12  # that can hold mature rows: three years, so that a cycle's cost does not grow with history
 RECENT = 4  # vintages, judged together: a year, so that no season counts twice
@@ -47,6 +48,7 @@ class RealisedPerformance:
     """Realised performance as of one moment. `since`: application time from which traffic was read.
 
     `recent`: over the rows that the floor is judged on, the newest of which is of `recent_until`; None without any.
+    `profit`: over the same rows, by cut-off, as plain JSON.
     """
 
     as_of: datetime
@@ -61,6 +63,7 @@ class RealisedPerformance:
     promise_source: str
     recent: Realised | None
     recent_until: datetime | None
+    profit: dict[str, Any] | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, never NaN."""
@@ -78,6 +81,7 @@ class RealisedPerformance:
             "recent": None
             if self.recent is None or self.recent_until is None
             else self.recent.to_json() | {"newest_event": time_text(self.recent_until)},
+            "profit": self.profit,
         }
 
 
@@ -113,6 +117,7 @@ def realised_performance(
         promise_source=promise.source,
         recent=realised(final.y, final.score, final.decision) if len(final.y) else None,
         recent_until=_moment(final.event_time.max()) if len(final.y) else None,
+        profit=realised_profit(desk, final, version=champion["version"]),
     )
 
 

@@ -19,6 +19,7 @@ from monitoring.drift import drift_summary
 from monitoring.joint_coding import prepare_joint
 from monitoring.multivariate import joint_drift
 from monitoring.proxy import ProxyMetrics, proxy_metrics
+from monitoring.score_histogram import ScoreHistogram, score_histogram
 from monitoring.summary import DriftSummary
 from monitoring.thresholds import look_level
 from monitoring.values import State, time_text, utc
@@ -50,6 +51,7 @@ class Look:
     joint: Mapping[str, Any] | None
     outcomes: Outcomes
     diagnosis: Diagnosis
+    scores: ScoreHistogram | None
     moved: tuple[str, ...]
 
 
@@ -88,6 +90,7 @@ def look(desk: Desk, traffic: pd.DataFrame) -> Look:
         joint=joint,
         outcomes=told,
         diagnosis=diagnosis,
+        scores=_scores(desk, baseline, window),
         moved=sentences(summary, units=units(desk.settings), contributions=found),
     )
 
@@ -148,6 +151,7 @@ def save_monitoring(desk: Desk, seen: Look, proxy: ProxyMetrics, *, report: str,
         "evidently": verdict,
         "moved": list(seen.moved),
         "diagnosis": seen.diagnosis.to_json(),
+        "scores": None if seen.scores is None else seen.scores.to_json(),
         "contributions": [each.to_json() for each in seen.contributions],
         "explained": None if seen.explained is None else asdict(seen.explained) | {"rest": seen.explained.rest},
         "segments": [each.to_json() for each in seen.segments],
@@ -234,6 +238,11 @@ def _segments(desk: Desk, baseline: Baseline, window: pd.DataFrame) -> tuple[Seg
         reference_scores=baseline.unseen["score"],
         window_scores=window["score"],
     )
+
+
+def _scores(desk: Desk, baseline: Baseline, window: pd.DataFrame) -> ScoreHistogram | None:
+    before, now = (rows["score"].to_numpy(dtype=np.float64) for rows in (baseline.unseen, window))
+    return score_histogram(before, now, threshold=desk.workspace.challenger(baseline.version)["threshold"])
 
 
 def _called_bad(threshold: float, baseline: Baseline, window: pd.DataFrame) -> CalledBad | None:

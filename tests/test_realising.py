@@ -16,7 +16,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from monitoring.bins import NumericBins, numeric_bins
 from monitoring.outcome_metrics import METRICS
 from monitoring.performance_floor import FloorPolicy, FloorState
-from monitoring.realised import Counts
+from monitoring.realised import Counts, recent_final
 from pipeline.desk import Desk
 from pipeline.realising import (
     VINTAGES,
@@ -141,6 +141,27 @@ def test_the_floor_is_judged_on_what_todays_champion_scored(now):
     assert performance.floor.state is FloorState.BELOW
     recent = [item for item in performance.vintages if item.vintage.is_final][-4:]
     assert performance.floor.mature == sum(item.vintage.rows for item in recent)
+
+
+def test_profit_is_of_the_rows_that_the_floor_is_judged_on_with_their_amounts(lived, now):
+    workspace, _ = lived
+    desk = Desk(workspace=workspace, as_of=NOW, scheduled=False)
+    found, profit = now.profit, workspace.settings.profit
+    assert (found["rows"], found["bad"], found["left_out"], found["unit"]) == (
+        now.floor.rows,
+        now.floor.bad,
+        0,
+        profit.unit,
+    )
+    rows = recent_final(scored_rows(desk)[0], model_version="2", last=4)
+    start, last = (pd.Timestamp(each, tz="UTC") for each in (rows.event_time.min(), rows.event_time.max()))
+    traffic = workspace.traffic.scored(start, last + timedelta(microseconds=1), as_of=NOW)
+    traffic = traffic[traffic["y"].notna() & traffic["model_version"].eq("2")]
+    money = traffic["loan_amount"] * np.where(traffic["y"] == 1, -profit.cost_of_bad, profit.gain_of_good)
+    threshold = workspace.challenger("2")["threshold"]
+    assert found["at_cutoff"]["profit"] == pytest.approx(money.where(traffic["score"] < threshold, 0.0).mean())
+    assert found["curve"][-1]["profit"] == pytest.approx(money.mean())
+    assert at(lived, datetime(2008, 3, 1, tzinfo=UTC)).profit is None  # nothing that it scored is final
 
 
 def test_a_young_champion_is_not_judged_by_its_predecessors_rows(lived):

@@ -19,8 +19,10 @@ from monitoring.estimated import METRICS, estimates, realised
 from monitoring.joint_values import JointDrift, PairChange
 from monitoring.outcome_metrics import realised as realised_metrics
 from monitoring.performance_floor import FloorPolicy, performance_floor
+from monitoring.profit_curve import LEVEL, profit_at, profit_curve
 from monitoring.proxy import proxy_metrics
 from monitoring.realised import performance_by_vintage, recent_final, score_bands
+from monitoring.score_histogram import score_histogram
 from monitoring.scored_rows import ScoredRows
 from monitoring.summary import DriftSummary
 from monitoring.values import State, Window, time_text
@@ -61,6 +63,7 @@ def a_result(
         "proxy_metrics": proxy_metrics(window, as_of=summary.timestamp, lookback=timedelta(days=180)).to_json(),
         "moved": list(sentences(summary, units={}, contributions=moved)),
         "diagnosis": found.to_json(),
+        "scores": _score_histogram() if summary.rows else None,
         "contributions": [each.to_json() for each in moved],
         "segments": _segments(segment) if summary.judged else [],
         "joint": None if joint is None else _joint(joint, summary.timestamp),
@@ -69,6 +72,13 @@ def a_result(
     }
     plain: dict[str, Any] = json.loads(canonical_json(result))
     return plain
+
+
+def _score_histogram() -> dict[str, Any]:
+    rng = np.random.default_rng(3)
+    found = score_histogram(rng.beta(1.5, 20, 300), rng.beta(2, 20, 500), threshold=0.2)
+    assert found is not None
+    return found.to_json()
 
 
 def _contributions(names: list[str]) -> Any:
@@ -150,7 +160,22 @@ def some_realised(rows: ScoredRows | None = None, *, promise: float | None = 0.8
         promise_source="dossier 0123",
         recent=realised_metrics(final.y, final.score, final.decision) if len(final.y) else None,
         recent_until=rows.as_of - HORIZON if len(final.y) else None,
+        profit=some_profit(final) if len(final.y) else None,
     )
+
+
+def some_profit(final: ScoredRows) -> dict[str, Any]:
+    """What the cut-off earned on these rows, as `pipeline.realised_profit` writes it."""
+    worth = np.where(final.y == 1, -450.0, 50.0)
+    return {
+        "rows": len(final.y),
+        "bad": int(final.y.sum()),
+        "left_out": 0,
+        "unit": "USD",
+        "level": LEVEL,
+        "at_cutoff": profit_at(final.score, worth, 0.3).to_json(),
+        "curve": [point.to_json() for point in profit_curve(final.score, worth)],
+    }
 
 
 def some_estimates(*, bias: float = 0.0, tests: int = 5, as_of: datetime = AS_OF) -> Estimated:
