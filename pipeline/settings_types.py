@@ -72,6 +72,8 @@ Count = Annotated[int, Number, Field(ge=1, le=2**53)]
 
 
 class Section(BaseModel):
-    """One table of the file."""
+    """One table of the file. A field's `title` is the unit that follows its value, with `%` first for a share; its
+    `description` says in one line what it is and why the default is what it is. Documents and pages show these words.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
