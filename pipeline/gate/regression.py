@@ -22,7 +22,7 @@ def no_segment_regression(evidence: Evidence, *, policy: GatePolicy) -> Check:
     F1 because it sees the same loss with a fraction of the rows. Segments too small to judge are named and block
     nothing, unless none can be judged.
     """
-    big = [s for s in evidence.segments if s.rows >= policy.min_segment_samples and 2 <= s.positives <= s.rows - 2]
+    big = judged_segments(evidence, policy=policy)
     level, most = 1 - 2 * segment_alpha(policy, len(big)), policy.max_segment_f1_drop
     measured = all(_level(s.interval, level) and _level(s.loss_interval, level) for s in big)
     regressed = [s for s in big if _regressed(s, most)]
@@ -50,6 +50,11 @@ def no_segment_regression(evidence: Evidence, *, policy: GatePolicy) -> Check:
         margin=most - worst.drop if worst else None,
         note="; ".join(note for note in notes if note),
     )
+
+
+def judged_segments(evidence: Evidence, *, policy: GatePolicy) -> list[SegmentEvidence]:
+    """Those that are large enough, with two rows or more of either outcome; they share out the error of G6."""
+    return [s for s in evidence.segments if s.rows >= policy.min_segment_samples and 2 <= s.positives <= s.rows - 2]
 
 
 def _level(interval: Interval | None, level: float) -> bool:
