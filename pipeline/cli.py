@@ -19,6 +19,7 @@ from pipeline.cli_identity import token_app
 from pipeline.cli_keeping import keeping_app
 from pipeline.cli_key import key_app
 from pipeline.cli_labels import labels_app
+from pipeline.cli_policy import policy_app
 from pipeline.cli_rollback import rollback_app
 from pipeline.cli_scenarios import scenario_app
 from pipeline.cli_score import score_app
@@ -66,6 +67,7 @@ for commands in (
 app.add_typer(key_app, name="key")
 app.add_typer(labels_app, name="labels")
 app.add_typer(token_app, name="token")
+app.add_typer(policy_app, name="policy")
 app.add_typer(signing_app, name="signing")
 
 

@@ -9,20 +9,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.cli_terminal import Json, argument, err, out, print_json, table
 from pipeline.errors import InputError, SettingsError
-from pipeline.gate.simulate import Behaviour, Frequency, Simulated, behaviour_of, simulate
+from pipeline.gate.simulate import Behaviour, Frequency, Simulated
 from pipeline.gate.values import GatePolicy
 from pipeline.settings import find_config, load_settings
 from pipeline.settings_types import parse_duration
+from pipeline.simulating import Portfolio, behaviour, portfolio_of, tried_for_years
+from pipeline.wiring import open_workspace
 
 simulate_app = typer.Typer()
-
-_TYPICAL = {"base_rate": 0.07, "f1": 0.44, "disagreement": 0.025}  # two real models on Give Me Some Credit
-_BAD_AMONG_APART = 0.25  # of the rows on which two models differ, bad: 22 and 23 % for real models on two portfolios
-_ROWS = 1000
 
 Rate = Annotated[float | None, typer.Option("--base-rate", help="Share that goes bad.", min=0, max=1)]
 F1 = Annotated[float | None, typer.Option("--f1", help="The champion's F1.", min=0, max=1)]
@@ -57,7 +56,7 @@ def simulate_gate(
     """
     apart = argument("--every", parse_duration, every)
     gains = [0.0, *_percents("--better", better), *(-loss for loss in _percents("--worse", worse))]
-    policy, seen, source = _from_workspace()
+    policy, portfolio = _from_workspace()
     given = {
         "base_rate": base_rate,
         "f1": f1,
@@ -65,23 +64,13 @@ def simulate_gate(
         "challenger_called_bad": challenger_called_bad,
         "disagreement": disagreement,
     }
-    behaviour = _behaviour({name: value for name, value in given.items() if value is not None}, seen)
-    window = rows or (sum(seen) if seen else _ROWS)
+    deciding = behaviour(portfolio, {name: value for name, value in given.items() if value is not None})
+    window = rows or portfolio.rows
     with _progress(years * len(gains)) as tick:
-        found = [
-            simulate(
-                behaviour.cells(gain),
-                gain=gain,
-                rows=window,
-                every=apart,
-                years=years,
-                policy=policy,
-                seed=seed + place,
-                tick=tick,
-            )
-            for place, gain in enumerate(gains)
-        ]
-    told = _told(found, behaviour, policy=policy, rows=window, seed=seed, source=source)
+        found = tried_for_years(
+            deciding, gains, rows=window, every=apart, years=years, policy=policy, seed=seed, tick=tick
+        )
+    told = _told(found, deciding, policy=policy, rows=window, seed=seed, source=portfolio.source)
     if as_json:
         print_json(told)
     else:
@@ -98,80 +87,21 @@ def _percents(name: str, text: str) -> list[float]:
     return values
 
 
-def _from_workspace() -> tuple[GatePolicy, list[int] | None, str]:
-    """The policy, how the two models of the newest dossier decided (counts per cell), and where that comes from."""
-    from pipeline.promotion.review import read_dossier
-    from pipeline.wiring import open_workspace
-
+def _from_workspace() -> tuple[GatePolicy, Portfolio]:
+    """The policy, and how two models decide here; without a settings file, defaults and typical figures."""
     try:
         find_config(Path.cwd())
     except SettingsError:
-        return (
-            GatePolicy(),
-            None,
-            "no mend.toml here: the gates' defaults, and typical figures where no option is given",
-        )
+        nowhere = "typical figures and the gates' defaults, since there is no mend.toml here"
+        return GatePolicy(), Portfolio(seen=None, source=nowhere)
     workspace = open_workspace(load_settings())
-    policy, dossiers = workspace.settings.gate_policy, workspace.ledger.acts("dossier")
-    if not dossiers:
-        lacking = "no challenger has been judged" if workspace.initialised else "no champion"
-        return policy, None, f"{lacking} in {workspace.root}: typical figures where no option is given"
-    dossier = read_dossier(workspace, dossiers[-1]["digest"])
-    cells = _cells(dossier.evidence)
-    at = f"the dossier of {dossier.as_of:%Y-%m-%d} (version {dossier.challenger} against {dossier.champion})"
-    if cells is None:
-        return policy, None, f"{at} has no rows to learn from: typical figures where no option is given"
-    return policy, cells, f"where no option is given: {at}, {sum(cells):,} rows"
-
-
-def _cells(found: Any) -> list[int] | None:
-    """Counts per cell of the judged rows, from both confusions and those whose decision changes; None without."""
-    from pipeline.gate.swap import ALL, IN, OUT
-
-    moved = {cell.direction: cell for cell in found.swap if cell.segment == ALL}
-    if set(moved) != {IN, OUT} or not found.champion.caught_bad:
-        return None
-    ours = found.champion.confusion(rows=found.rows, positives=found.positives)
-    declined, approved = moved[IN], moved[OUT]  # by the champion, and not by the challenger
-    return [
-        ours.true_negative - approved.good,
-        approved.good,
-        declined.good,
-        ours.false_positive - declined.good,
-        ours.false_negative - approved.bad,
-        approved.bad,
-        declined.bad,
-        ours.true_positive - declined.bad,
-    ]
-
-
-def _behaviour(given: dict[str, float], seen: list[int] | None) -> Behaviour:
-    import numpy as np
-
-    if seen is None:
-        rate = given.get("base_rate", _TYPICAL["base_rate"])
-        known = {"base_rate": rate, "f1": _TYPICAL["f1"], "called_bad": given.get("called_bad", rate)}
-        known |= _apart(_TYPICAL["disagreement"], _BAD_AMONG_APART)
-    else:
-        was = behaviour_of(np.array(seen))
-        known = {name: getattr(was, name) for name in Behaviour.__dataclass_fields__}
-    if "disagreement" in given:
-        total = known["disagreement_bad"] + known["disagreement_good"]
-        known |= _apart(given["disagreement"], known["disagreement_bad"] / total if total else _BAD_AMONG_APART)
-    known |= {name: value for name, value in given.items() if name != "disagreement"}
-    if "challenger_called_bad" not in known or ("called_bad" in given and "challenger_called_bad" not in given):
-        known["challenger_called_bad"] = known["called_bad"]
-    return Behaviour(**known)
-
-
-def _apart(total: float, bad: float) -> dict[str, float]:
-    return {"disagreement_bad": total * bad, "disagreement_good": total * (1 - bad)}
+    return workspace.settings.gate_policy, portfolio_of(workspace)
 
 
 def _told(
-    found: list[Simulated], behaviour: Behaviour, *, policy: GatePolicy, rows: int, seed: int, source: str
+    found: list[Simulated], deciding: Behaviour, *, policy: GatePolicy, rows: int, seed: int, source: str
 ) -> dict[str, Any]:
-    shares = {name: getattr(behaviour, name) for name in Behaviour.__dataclass_fields__}
+    shares = {name: getattr(deciding, name) for name in Behaviour.__dataclass_fields__}
     return {
         "metric": "f1",
         "portfolio": shares,
@@ -184,7 +114,7 @@ def _told(
         "min_positives": policy.min_positives,
         "min_f1_gain": policy.min_f1_gain,
         "yearly_false_promotions": policy.yearly_false_promotions,
-        "expected_bad": rows * behaviour.base_rate,
+        "expected_bad": rows * deciding.base_rate,
         "challengers": [
             {
                 "true_gain": result.gain,
@@ -207,7 +137,7 @@ def _rule(tries: Frequency, years: Frequency, weeks: tuple[float | None, float |
 
 def _show(found: list[Simulated], told: dict[str, Any]) -> None:
     shape = told["portfolio"]
-    out.print(told["source"])
+    out.print(escape(f"where no option is given: {told['source']}"))
     out.print(
         f"{told['rows']:,} rows a try, one every {told['every_days']:g} days; {shape['base_rate']:.1%} go bad "
         f"(about {told['expected_bad']:.0f} a try); champion F1 {shape['f1']:.3f}; called bad by the champion "

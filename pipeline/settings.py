@@ -165,7 +165,7 @@ def load_settings(path: Path | str | None = None) -> Settings:
     try:
         return Settings(**content, source=source)
     except ValidationError as error:
-        raise SettingsError(source, _one_line(error)) from None
+        raise SettingsError(source, one_line(error)) from None
     except OverrideError as error:
         raise SettingsError("environment", f"{error}; lists and tables are given as JSON") from None
 
@@ -179,7 +179,8 @@ def _refuse_unknown_overrides(source: Path) -> None:
             raise SettingsError(source, f"variable {name}: no section {section.lower()!r}; sections are {known}")
 
 
-def _one_line(error: ValidationError) -> str:
+def one_line(error: ValidationError) -> str:
+    """The first thing that is wrong with settings: where, what was expected, what was found; and how many more."""
     first, more = error.errors()[0], error.error_count() - 1
     where = ".".join(str(part) for part in first["loc"])
     what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")

@@ -22,7 +22,7 @@ class GateSettings(Section):
     min_samples: Count = Field(
         default=200,
         title="mature labelled rows",
-        description="as the gate is specified: an order of size; min_positives is what usually decides",
+        description="as the gate is specified; min_positives is what usually decides",
     )
     min_positives: Count = Field(
         default=50,

@@ -9,9 +9,10 @@ from small_bank import applicants, model_of
 from typer.testing import CliRunner
 
 from monitoring.performance import decision_cells
-from pipeline.cli_simulate import _cells, simulate_app
+from pipeline.cli_simulate import simulate_app
 from pipeline.errors import InputError
 from pipeline.settings import CONFIG_VARIABLE
+from pipeline.simulating import decided
 
 FAST = ["--years", "40"]
 
@@ -38,7 +39,7 @@ def answer(*arguments):
 
 def test_without_a_workspace_typical_figures_are_used_and_said(nowhere):
     told = ask()
-    assert "no mend.toml here" in told
+    assert "there is no mend.toml here" in told
     assert "typical figures" in told
     assert "F1 alone is simulated" in told
     for kind in ("equal", "2 % better", "5 % better", "10 % better", "5 % worse"):
@@ -106,13 +107,13 @@ def test_what_cannot_be_gets_one_clear_line(nowhere, arguments, says):
 
 def test_an_uninitialised_workspace_falls_back_and_says_so(nowhere, monkeypatch):
     monkeypatch.setenv(CONFIG_VARIABLE, str(a_settings_file(nowhere)))
-    assert "no champion in " in answer()["source"]
+    assert "there is no champion yet" in answer()["source"]
 
 
 def test_the_newest_dossier_says_how_the_models_decide(nowhere, monkeypatch):
     workspace = a_workspace(nowhere)
     monkeypatch.setenv(CONFIG_VARIABLE, str(workspace.settings.source))
-    assert "no challenger has been judged in " in answer()["source"]
+    assert "no challenger has been judged yet" in answer()["source"]
     dossier = a_dossier()
     judged(workspace, dossier)
     before = workspace.ledger.entries()
@@ -132,4 +133,4 @@ def test_cells_of_a_dossier_are_those_of_its_rows():
     rows = rows[rows["y"].notna()]
     champion, challenger = (model.score(rows) >= model.threshold for model in (model_of("1"), model_of("2")))
     expected = np.bincount(decision_cells(rows["y"].to_numpy() == 1, champion, challenger), minlength=8)
-    assert _cells(a_dossier().evidence) == expected.tolist()
+    assert decided(a_dossier().evidence) == tuple(expected.tolist())

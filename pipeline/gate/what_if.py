@@ -1,4 +1,4 @@
-"""What another policy would have said of a recorded dossier: its own evidence, other thresholds; nothing is measured."""
+"""What another policy would have said of a recorded dossier: its own evidence, other thresholds, nothing measured."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def require_answerable(name: str) -> None:
     >>> require_answerable("segment_error")
     Traceback (most recent call last):
     ...
-    pipeline.errors.InputError: gate.segment_error: not told by recorded evidence: segments have their intervals at the \
-level that they share out of it. `MEND_GATE__SEGMENT_ERROR=… mend gate VERSION --as-of TIME` judges one again from its \
-rows, off the record
+    pipeline.errors.InputError: gate.segment_error: not told by recorded evidence: segments have their intervals at \
+the level that they share out of it. `MEND_GATE__SEGMENT_ERROR=… mend gate VERSION --as-of TIME` judges one again from \
+its rows, off the record
     """
     if name in ANSWERABLE:
         return
@@ -97,8 +97,8 @@ def _require_same_segments(dossier: Dossier, policy: GatePolicy) -> None:
     """With none left to judge G6 is undecided, which needs no interval; with others, each would need another one."""
     before, now = (len(judged_segments(dossier.evidence, policy=each)) for each in (dossier.policy, policy))
     if now not in (0, before):
+        instead = _ROWS.format(variable="MIN_SEGMENT_SAMPLES")
         raise InputError(
             f"gate.min_segment_samples: {policy.min_segment_samples}",
-            f"not told by recorded evidence: {now} segments would be judged instead of {before}, each at another level. "
-            + _ROWS.format(variable="MIN_SEGMENT_SAMPLES"),
+            f"not told by recorded evidence: more or fewer segments would be judged, each at another level. {instead}",
         )

@@ -167,18 +167,3 @@ def test_the_policy_is_the_settings_by_name_and_default():
     settings |= ProfitSettings().model_dump(include={"cost_of_bad", "gain_of_good"})
     assert of_policy == settings
     assert {name: type(value) for name, value in of_policy.items()} == {n: type(v) for n, v in settings.items()}
-
-
-def test_every_threshold_in_the_settings_says_its_unit():
-    """The style asks for a unit in every description; a bare name is left only where it says all."""
-    plain = {
-        "min_samples",
-        "min_positives",
-        "min_segment_samples",
-        "min_coverage",
-        "cooldown",
-        "interval_level",
-        "resamples",
-    }
-    described = {name for name, field in GateSettings.model_fields.items() if field.description}
-    assert set(GateSettings.model_fields) - described <= plain | {"max_brier_rise", "max_segment_f1_drop"}

@@ -167,7 +167,7 @@ def test_other_segments_than_those_recorded_are_refused_and_none_at_all_is_undec
     sizes = sorted(each.rows for each in recorded.evidence.segments if each.interval)
     same = what_if(recorded, under(MEASURED, min_segment_samples=sizes[0]))
     assert same.checks == recorded.checks
-    with pytest.raises(InputError, match=f"{len(sizes) - 1} segments would be judged instead of {len(sizes)}"):
+    with pytest.raises(InputError, match="more or fewer segments would be judged"):
         what_if(recorded, under(MEASURED, min_segment_samples=sizes[0] + 1))
     none = what_if(recorded, under(MEASURED, min_segment_samples=sizes[-1] + 1))
     assert outcomes(none.checks)["G6"] is Outcome.UNDECIDED
@@ -176,7 +176,7 @@ def test_other_segments_than_those_recorded_are_refused_and_none_at_all_is_undec
 
 def test_a_segment_that_was_too_small_then_is_not_judged_now(recorded):
     strict = a_dossier(policy=under(MEASURED, min_segment_samples=10_000))
-    with pytest.raises(InputError, match="segments would be judged instead of 0"):
+    with pytest.raises(InputError, match="more or fewer segments would be judged"):
         what_if(strict, MEASURED)
 
 
