@@ -31,7 +31,10 @@ page = st.navigation(
             st.Page("views/drift.py", title="Drift", icon=":material/waterfall_chart:", url_path="drift"),
             st.Page("views/performance.py", title="Performance", icon=":material/target:", url_path="performance"),
         ],
-        "Decide": [st.Page("views/review.py", title=review, icon=":material/fact_check:", url_path="review")],
+        "Decide": [
+            st.Page("views/review.py", title=review, icon=":material/fact_check:", url_path="review"),
+            st.Page("views/policy.py", title="Policy", icon=":material/tune:", url_path="policy"),
+        ],
         "Record": [
             st.Page("views/runs.py", title="Runs", icon=":material/play_circle:", url_path="runs"),
             st.Page("views/ledger.py", title="Ledger", icon=":material/history:", url_path="ledger"),
