@@ -16,6 +16,7 @@ import streamlit as st
 from monitoring.summary import DriftSummary
 from pipeline.alerts.journal import read_state
 from pipeline.alerts.values import Alert, Severity
+from pipeline.any_window import Seen, look_between
 from pipeline.errors import IntegrityError
 from pipeline.gate.dossier import Dossier
 from pipeline.promotion.review import Reviewed, pending, read_dossier, reviewed
@@ -78,6 +79,20 @@ def champions(_workspace: Workspace, head: str) -> pd.DataFrame:
     return frame.assign(until=frame["since"].shift(-1))
 
 
+@st.cache_data(ttl=TTL, max_entries=4, show_spinner=False)
+def acts(_workspace: Workspace, head: str) -> dict[str, list[dict[str, Any]]]:
+    """The newest acts of each kind that a history tells, oldest first."""
+    kinds = ("champion", "challenger", "dossier", "decision", "alert")
+    return {kind: _workspace.ledger.acts(kind, limit=NEWEST) for kind in kinds}
+
+
+def reign(workspace: Workspace) -> dict[str, Any]:
+    """Who is champion, since when, and who put it there."""
+    found = workspace.ledger.reign()
+    assert found is not None
+    return found
+
+
 @st.cache_data(ttl=TTL, max_entries=16, show_spinner=False)
 def entries(_workspace: Workspace, head: str, kind: str | None, limit: int | None) -> list[Entry]:
     """Ledger entries, newest first."""
@@ -114,6 +129,12 @@ def reference(_workspace: Workspace, sha256: str) -> pd.DataFrame:
 def window(_workspace: Workspace, root: str, start: datetime, end: datetime, as_of: datetime) -> pd.DataFrame:
     """Scored traffic of one window, as it was known then."""
     return _workspace.traffic.scored(start, end, as_of=as_of)
+
+
+@st.cache_data(ttl=TTL, max_entries=4, show_spinner="Looking at this window")
+def any_window(_workspace: Workspace, head: str, start: datetime, end: datetime) -> Seen:
+    """A stretch of traffic against the reference, by hand."""
+    return look_between(_workspace, start, end)
 
 
 @st.cache_data(ttl=TTL, max_entries=8, show_spinner=False)
