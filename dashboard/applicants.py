@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, words
+from dashboard import charts, desk_charts, words
 from dashboard.components import chart, facts, listed
 from pipeline.frames import approvals_frame, coverage_frame, level_text, segments_frame, swap_frame
 from pipeline.gate.coverage import SCORE_BAND, VINTAGE
@@ -34,12 +34,14 @@ def swap(dossier: Dossier, *, unit: str) -> None:
     if frame.empty:
         return
     totals = frame[frame["segment"] == ALL]
+    known = ", ".join(f"{row['applicants']:,} {row['direction']}" for row in totals.to_dict("records"))
+    chart(desk_charts.swap_outcomes(totals), alt=f"Applicants by outcome: {known}.")
     shown(_swap_table(totals.assign(value=totals["direction"]), unit), alt="Applicants swapped in and out.")
     parts = frame[frame["segment"] != ALL]
     if len(parts):
-        st.markdown("**By segment**")
         named = parts.assign(value=parts["segment"] + " = " + parts["value"] + ", " + parts["direction"])
-        shown(_swap_table(named, unit), alt=f"The same by segment, {len(parts)} rows.")
+        with st.expander("The swap set by segment", icon=":material/table:"):
+            shown(_swap_table(named, unit), alt=f"The same by segment, {len(parts)} rows.")
     even = policy.gain_of_good / (policy.gain_of_good + policy.cost_of_bad)
     st.caption(
         f"{IN.capitalize()}: the champion declines, the challenger approves. {OUT.capitalize()}: the reverse. Of all "
@@ -181,10 +183,10 @@ def coverage(dossier: Dossier) -> None:
     alt = f"{words.count(len(vintages), 'quarter')}: {told}, {totals['not_mature']:,} not mature."
     chart(charts.coverage_by_vintage(frame), alt=alt)
     st.caption("Solid: mature and labelled. Pale: mature without a label. Outline only: not mature.")
-    shown(_coverage_table(vintages, final=True), alt=alt)
-    st.markdown("**By score band and segment**")
     rest = frame[frame["group"] != VINTAGE]
-    shown(_coverage_table(rest, final=False), alt=f"Coverage of {len(rest)} score bands and segments.")
+    with st.expander("Coverage in numbers: by quarter, score band and segment", icon=":material/table:"):
+        shown(_coverage_table(vintages, final=True), alt=alt)
+        shown(_coverage_table(rest, final=False), alt=f"Coverage of {len(rest)} score bands and segments.")
 
 
 def _covered(dossier: Dossier) -> list[str]:

@@ -151,10 +151,16 @@ def cutoffs(frame: pd.DataFrame, *, threshold: float) -> Figure:
 
 
 def gates(frame: pd.DataFrame) -> Figure:
-    """Each gate's margin in units of its own threshold: right of the line passes. `checks_frame`'s columns."""
+    """Each gate's margin in units of its own threshold: right of the line passes. `checks_frame`'s columns.
+
+    A column `told`, if there is one, stands under each gate's name.
+    """
     scale = frame["threshold"].abs().where(frame["threshold"].abs() > 0, 1.0)
-    shown = frame.assign(relative=(frame["margin"] / scale).clip(-2, 2), label=frame["gate"] + " " + frame["name"])
-    base = alt.Chart(shown).encode(y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)))
+    names = frame["gate"] + " " + frame["name"]
+    label = names + "|" + frame["told"] if "told" in frame else names
+    shown = frame.assign(relative=(frame["margin"] / scale).clip(-2, 2), label=label)
+    axis = alt.Axis(labelExpr="split(datum.value, '|')", labelLimit=260, labelOffset=-6 if "told" in frame else 0)
+    base = alt.Chart(shown).encode(y=alt.Y("label:N", sort=None, title=None, axis=axis))
     colour = alt.Color("outcome:N", scale=_OUTCOME, title=None, legend=_TOP)
     x = alt.X(
         "relative:Q",
@@ -168,7 +174,7 @@ def gates(frame: pd.DataFrame) -> Figure:
         x=x, color=colour, shape=alt.Shape("outcome:N", scale=_OUTCOME_SHAPE, title=None, legend=_TOP), tooltip=tooltip
     )
     zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=QUIET).encode(x="x:Q")
-    return alt.layer(zero, bars, points).properties(height=alt.Step(26))
+    return alt.layer(zero, bars, points).properties(height=alt.Step(36 if "told" in frame else 26))
 
 
 def comparison(frame: pd.DataFrame) -> Figure:

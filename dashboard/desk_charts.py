@@ -103,8 +103,9 @@ def heat(frame: pd.DataFrame) -> Figure:
 
 def small_distribution(frame: pd.DataFrame, *, unit: str) -> Figure:
     """One numeric feature, small: the reference as an area, the window as a line. `distributions.numeric_shares`'."""
+    short = "~s" if len(frame) and frame["high"].abs().max() >= 1000 else ",~g"
     base = alt.Chart(frame).encode(
-        x=alt.X("low:Q", title=unit or None, axis=alt.Axis(tickCount=3, format="~s", labelOverlap=True)),
+        x=alt.X("low:Q", title=unit or None, axis=alt.Axis(tickCount=3, format=short, labelOverlap=True)),
         y=alt.Y("share:Q", title=None, axis=None),
         tooltip=["sample:N", alt.Tooltip("low:Q", format=",.4~g"), alt.Tooltip("share:Q", format=".1%")],
     )
@@ -255,3 +256,57 @@ def what_happened(reigns: pd.DataFrame, events: pd.DataFrame) -> Figure:
         )
     )
     return alt.layer(bars, names, points).properties(height=alt.Step(30))
+
+
+def swapped(frame: pd.DataFrame) -> Figure:
+    """Applicants decided otherwise, by segment: approved instead to the right, declined instead to the left.
+
+    Columns `name, direction, applicants, amount`.
+    """
+    signed = frame["applicants"].where(frame["direction"] == "swapped in", -frame["applicants"])
+    directions = ["swapped in", "swapped out"]
+    colour = alt.Scale(domain=directions, range=[PLAIN, UNSURE])
+    return (
+        alt.Chart(frame.assign(signed=signed))
+        .mark_bar(height=11)
+        .encode(
+            y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=220)),
+            x=alt.X(
+                "signed:Q",
+                title="declined instead ← applicants → approved instead",
+                axis=alt.Axis(tickCount=5, format="d"),
+            ),
+            color=alt.Color("direction:N", scale=colour, title=None, legend=_TOP),
+            tooltip=[
+                "name:N",
+                "direction:N",
+                alt.Tooltip("applicants:Q", format=","),
+                alt.Tooltip("amount:Q", format=",.0f"),
+            ],
+        )
+        .properties(height=alt.Step(22))
+    )
+
+
+def swap_outcomes(frame: pd.DataFrame) -> Figure:
+    """Who comes in and who goes out, and what became of them. Columns `direction, good, bad, unknown`."""
+    names = {"good": "good", "bad": "bad", "unknown": "not known yet"}
+    shown = frame.rename(columns=names).melt(
+        id_vars=["direction"], value_vars=list(names.values()), var_name="outcome", value_name="n"
+    )
+    shown["order"] = shown["outcome"].map({name: place for place, name in enumerate(names.values())})
+    fills = alt.Scale(domain=list(names.values()), range=[GOOD, BAD, "transparent"])
+    strokes = alt.Scale(domain=list(names.values()), range=[GOOD, BAD, QUIET])
+    return (
+        alt.Chart(shown)
+        .mark_bar(height=18, strokeWidth=1.5)
+        .encode(
+            y=alt.Y("direction:N", sort=None, title=None),
+            x=alt.X("n:Q", title="applicants", stack="zero", axis=alt.Axis(tickCount=6)),
+            fill=alt.Fill("outcome:N", scale=fills, title=None, legend=alt.Legend(orient="top", columns=3)),
+            stroke=alt.Stroke("outcome:N", scale=strokes, title=None, legend=alt.Legend(orient="top", columns=3)),
+            order="order:Q",
+            tooltip=["direction:N", "outcome:N", alt.Tooltip("n:Q", format=",")],
+        )
+        .properties(height=alt.Step(34))
+    )

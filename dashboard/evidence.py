@@ -82,13 +82,14 @@ def _figure(pair: Paired, *, unit: str) -> None:
 def gates(dossier: Dossier) -> None:
     """All six gates, in their own units, what an undecided one waits for, and what this try costs."""
     st.subheader("Gates")
+    frame = checks_frame(dossier).assign(told=[verdicts.gate_in_short(check) for check in dossier.checks])
+    st.caption(
+        "Distance to each limit, in units of that limit; right of the line is within it. A gate that also asks for "
+        "significance can pass on the left, or stay undecided on the right: see its note."
+    )
+    chart(charts.gates(frame), alt=f"Margins of six gates: {verdicts.passed(dossier.checks)}.")
     facts(verdicts.gates_table(dossier.checks))
     listed([verdicts.budget(dossier), *(f"{check.code}: {check.note}." for check in dossier.checks if check.note)])
-    st.caption(
-        "Distance to each limit, in units of that limit; right of the line is within it. "
-        "A gate that also asks for significance can pass on the left, or stay undecided on the right: see its note."
-    )
-    chart(charts.gates(checks_frame(dossier)), alt=f"Margins of six gates: {verdicts.passed(dossier.checks)}.")
 
 
 def comparison(dossier: Dossier, *, unit: str) -> None:

@@ -19,6 +19,7 @@ from pipeline.alerts.values import Alert, Severity
 from pipeline.any_window import Seen, look_between
 from pipeline.errors import IntegrityError
 from pipeline.gate.dossier import Dossier
+from pipeline.gate.values import Check
 from pipeline.promotion.review import Reviewed, pending, read_dossier, reviewed
 from pipeline.settings import load_settings
 from pipeline.stores.ledger import Entry
@@ -158,6 +159,12 @@ def waiting(workspace: Workspace) -> list[Reviewed]:
 def dossier(workspace: Workspace, digest: str) -> Dossier:
     """The evidence behind a digest, checked at every look: what is shown is what is signed."""
     return read_dossier(workspace, digest)
+
+
+@st.cache_data(ttl=TTL, max_entries=512, show_spinner=False)
+def gate_checks(_workspace: Workspace, digest: str) -> tuple[Check, ...]:
+    """The gates of a dossier, which never change under its digest."""
+    return read_dossier(_workspace, digest).checks
 
 
 def recorded(workspace: Workspace, path: str, sha256: str | None) -> bytes:

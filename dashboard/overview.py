@@ -10,10 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import desk_charts, findings, history, loaders, ranking, track, words
-from dashboard.components import chart, facts
+from dashboard.components import chart, facts, listed
 from monitoring.checks import SCORE
 from monitoring.summary import DriftSummary
 from pipeline.alerts.values import Alert
+from pipeline.promotion.review import Reviewed
 from pipeline.watching import units
 from pipeline.wiring import Workspace
 
@@ -21,6 +22,28 @@ MOST_ALERTS = 10
 MOST_FEATURES = 8
 SPARK = 60  # looks in a tile's line
 Result = Mapping[str, Any]
+
+
+def reign(champion: Mapping[str, Any]) -> str:
+    """Who is in production, since when, by whom."""
+    signed = champion["signature"]
+    unverified = " (local, unverified)" if signed is not None and not signed["verified"] else ""
+    how = {"init": "as the first champion", "rollback": "by a rollback"}.get(champion["how"], "by a promotion")
+    act = "put in place by" if champion["how"] == "init" else "signed by"
+    since = words.day(champion["since"])
+    return f"Version {champion['version']} is champion since {since}, {how}, {act} {champion['by']}{unverified}."
+
+
+def links(waiting: Sequence[Reviewed]) -> None:
+    """To what waits for a person."""
+    for item in waiting:
+        st.markdown(f"**Version {words.plain(item.row['challenger'])} waits for a signature.**")
+        st.page_link(
+            "views/review.py",
+            label=f"Review version {words.plain(item.row['challenger'])}, before {words.day(item.row['expires_at'])}",
+            icon=":material/fact_check:",
+            query_params={"digest": item.digest},
+        )
 
 
 def tiles(cycles: pd.DataFrame, summary: DriftSummary | None, result: Result | None, *, limit: float) -> None:
@@ -69,9 +92,12 @@ def _called_bad(result: Result | None) -> tuple[str, str, str]:
     return "Called bad", words.percent(whole["predicted_positive_rate"], 1), f"{low} to {high} at 95 %"
 
 
-def moved(workspace: Workspace, summary: DriftSummary, result: Result | None) -> None:
+def moved(workspace: Workspace, summary: DriftSummary | None, result: Result | None) -> None:
     """Which feature, how bad, since when."""
     st.subheader("What moved")
+    if summary is None:
+        st.caption("The last look failed: nothing is known of what moved.")
+        return
     frame = ranking.ranked(summary, ranking.shares_of(result), units(workspace.settings))
     if frame.empty:
         st.caption("No feature could be judged in this window, which is not the same as no drift.")
@@ -85,6 +111,10 @@ def moved(workspace: Workspace, summary: DriftSummary, result: Result | None) ->
     worst = frame.iloc[0]
     told = f"{beyond} of {len(frame)} beyond their limit; first {worst['feature']}, {worst['fold']:.1f} times its limit"
     chart(desk_charts.what_moved(shown), alt=f"{told}, {worst['told']}.")
+    if result is not None and result["moved"]:
+        more = len(result["moved"]) - 1
+        left = f" {more} more on the Drift page." if more else ""
+        st.markdown(words.plain(f"In words: {result['moved'][0]}") + left)
     st.page_link("views/drift.py", label="Every feature, and any window", icon=":material/waterfall_chart:")
 
 
@@ -98,8 +128,8 @@ def performance(workspace: Workspace, outcomes: Result | None) -> None:
     frame, floor = history.performance(outcomes, metric=metric), outcomes["realised"]["floor"]
     measured = words.day(pd.Timestamp(outcomes["measured_at"]))
     st.caption(
-        f"{track.name(metric)} of the champion of the day, with 90 % intervals: by vintage once it is final, estimated "
-        f"before. Measured as of {measured}."
+        f"{track.name(metric)}, with 90 % intervals: by vintage once it is final, scored by the champion of its day; "
+        f"estimated before. Version {words.plain(outcomes['champion'])}, measured and estimated as of {measured}."
     )
     realised, estimates = (int((frame["kind"] == "realised").sum()), int((frame["kind"] != "realised").sum()))
     if frame.empty:
@@ -172,5 +202,9 @@ def before_outcomes(result: Result) -> None:
             "Outcome known so far": words.percent(coverage, 1),
             "Features missing in a row": words.percent(part["missing_share"], 1),
         }
+    estimated = result["outcomes"]["estimated"]
+    listed([f"{name}, estimated: {said}." for name, said in findings.estimates(estimated)])
+    window = words.count(estimated["window"]["rows"], "application")
+    st.caption(words.plain(f"Estimated on {window} of the window. {estimated['cannot_see']}"))
     st.caption("What the scored traffic of the last cycle says. It cannot tell whether the scores are right.")
     facts(pd.DataFrame(columns).rename_axis(" ").reset_index())

@@ -65,8 +65,8 @@ def by_age(triangle: pd.DataFrame) -> None:
     filled = int(triangle["share"].notna().sum())
     st.caption(
         "Per cent of each vintage's rows known to be bad by an age that the whole vintage has reached; hover for "
-        "counts and the 90 % interval. Rows whose outcome never becomes known count as not bad: where labels are missing, "
-        "shares are lower bounds."
+        "counts and the 90 % interval. Rows whose outcome never becomes known count as not bad: where labels are "
+        "missing, shares are lower bounds."
     )
     if filled:
         chart(performance_charts.vintage_triangle(triangle), alt=f"Vintage triangle, {filled} cells filled.")

@@ -70,5 +70,5 @@ def _news(workspace: Workspace) -> None:
     if st.session_state.get(SEEN) in (None, loaders.head(workspace)):
         return
     st.caption("Something was added to the record since this page was drawn.")
-    if st.button("Show what is new", icon=":material/refresh:", key="show_news", shortcut="Shift+R"):
+    if st.button("Show what is new", icon=":material/refresh:", key="show_news", shortcut="Alt+N"):
         st.rerun()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import loaders, overview, pulse, rollback, viewer, words
-from dashboard.components import clock, label, labels, not_seen, opened, weight_history
-from dashboard.findings import state_label, to_do_label
+from dashboard.components import clock, finding, label, not_seen, one_line_for_known_errors, opened, weight_history
 from dashboard.state import Known, state_of
 from pipeline.promotion.watching_period import standing_watch
 
@@ -18,12 +17,18 @@ limit = workspace.settings.retrain.min_importance
 def page() -> None:
     """All of it, drawn anew by itself: nobody types on this page."""
     viewer.follow()
-    pulse.remember(workspace)
+    with one_line_for_known_errors():
+        pulse.remember(workspace)
+        draw()
+
+
+def draw() -> None:
+    """State, what moved, what Mend did, what waits."""
     cycles = loaders.cycles(workspace, loaders.head(workspace))
     last = cycles.iloc[-1].to_dict() if len(cycles) else None
+    champion, waiting = loaders.reign(workspace), loaders.waiting(workspace)
     summary = loaders.summary_of(workspace, last) if last is not None else None
     result = loaders.result_of(workspace, last) if last is not None else None
-    champion, waiting = loaders.reign(workspace), loaders.waiting(workspace)
     state, sentence = state_of(
         Known(
             champion=champion["version"],
@@ -38,31 +43,22 @@ def page() -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         label(state)
         st.markdown(f"**{words.plain(sentence)}**", width="content")
-    st.markdown(words.plain(overview_of_reign(champion)), help=viewer.on_hover(champion["since"]))
-    for item in waiting:
-        st.page_link(
-            "views/review.py",
-            label=f"Review version {words.plain(item.row['challenger'])}, before {words.day(item.row['expires_at'])}",
-            icon=":material/fact_check:",
-            query_params={"digest": item.digest},
-        )
+    st.markdown(words.plain(overview.reign(champion)), help=viewer.on_hover(champion["since"]))
+    overview.links(waiting)
     if last is None:
         st.info("No cycle has run yet. Run `mend replay` (history) or `mend monitor` (from now on).")
         return
     if summary is None:
         not_seen(workspace, last)
-    elif result is not None:
-        labels(state_label(summary.state, result), to_do_label(result["diagnosis"]))
-        st.markdown(words.plain(result["diagnosis"]["reason"]))
+    else:
+        finding(summary, result)
     overview.tiles(cycles, summary, result, limit=limit)
     left, right = st.columns(2, gap="medium")
     with left, st.container(border=True):
-        if summary is not None:
-            overview.moved(workspace, summary, result)
-        else:
-            st.caption("The last look failed: nothing is known of what moved.")
+        overview.moved(workspace, summary, result)
     with right, st.container(border=True):
         overview.performance(workspace, loaders.outcomes(workspace, cycles))
+    rollback.watch_box(workspace)
     with st.container(border=True):
         overview.what_happened(workspace, cycles)
     if found := loaders.open_alerts(workspace, loaders.head(workspace)):
@@ -71,18 +67,8 @@ def page() -> None:
     with st.container(border=True):
         weight_history(cycles, limit=limit)
     if result:
-        with st.expander("Before outcomes are known: traffic and scores in numbers", icon=":material/table:"):
+        with st.expander("Before outcomes are known: traffic, scores and estimates", icon=":material/table:"):
             overview.before_outcomes(result)
-
-
-def overview_of_reign(champion: dict[str, object]) -> str:
-    """Who is in production, since when, by whom."""
-    signed = champion["signature"]
-    by = f"signed by {champion['by']}" if champion["how"] == "promotion" else f"put in place by {champion['by']}"
-    unverified = " (local, unverified)" if isinstance(signed, dict) and not signed.get("verified") else ""
-    how = {"init": "as the first champion", "rollback": "by a rollback"}.get(str(champion["how"]), "by a promotion")
-    since = words.day(champion["since"])  # type: ignore[arg-type]
-    return f"Version {champion['version']} is champion since {since}, {how}, {by}{unverified}."
 
 
 st.title("Overview")
