@@ -3,7 +3,6 @@
 # ruff: noqa: ARG001  (arguments that nobody reads are keys of the cache)
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,12 +15,11 @@ import streamlit as st
 from monitoring.summary import DriftSummary
 from pipeline.alerts.journal import read_state
 from pipeline.alerts.values import Alert, Severity
-from pipeline.errors import IntegrityError
 from pipeline.gate.dossier import Dossier
 from pipeline.promotion.review import Reviewed, pending, read_dossier, reviewed
+from pipeline.recorded import recorded as recorded
 from pipeline.settings import load_settings
 from pipeline.stores.ledger import Entry
-from pipeline.stores.pruned import taken_away
 from pipeline.stores.verify import Verification, verify
 from pipeline.wiring import Workspace, open_workspace
 
@@ -137,24 +135,6 @@ def waiting(workspace: Workspace) -> list[Reviewed]:
 def dossier(workspace: Workspace, digest: str) -> Dossier:
     """The evidence behind a digest, checked at every look: what is shown is what is signed."""
     return read_dossier(workspace, digest)
-
-
-def recorded(workspace: Workspace, path: str, sha256: str | None) -> bytes:
-    """A file's content, if it is the one that the ledger recorded.
-
-    Raises:
-        IntegrityError: The file was pruned, is not readable, or is not the recorded one.
-    """
-    try:
-        content = (workspace.root / path).read_bytes()
-    except OSError as error:
-        if (taken := taken_away(workspace.ledger, path, sha256)) is not None:
-            told = f"{taken.kind} on {taken.recorded_at:%Y-%m-%d} by {taken.actor} (entry {taken.seq} of the ledger)"
-            raise IntegrityError(path, told) from None
-        raise IntegrityError(path, f"not readable: {error.strerror}") from None
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise IntegrityError(path, "not the file that the ledger recorded; not shown")
-    return content
 
 
 def cycle_at(workspace: Workspace, as_of: datetime) -> dict[Any, Any] | None:
