@@ -3,7 +3,6 @@
 # ruff: noqa: ARG001  (arguments that nobody reads are keys of the cache)
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,13 +16,12 @@ from monitoring.summary import DriftSummary
 from pipeline.alerts.journal import read_state
 from pipeline.alerts.values import Alert, Severity
 from pipeline.any_window import Seen, look_between
-from pipeline.errors import IntegrityError
 from pipeline.gate.dossier import Dossier
 from pipeline.gate.values import Check
 from pipeline.promotion.review import Reviewed, pending, read_dossier, reviewed
+from pipeline.recorded import recorded as recorded
 from pipeline.settings import load_settings
 from pipeline.stores.ledger import Entry
-from pipeline.stores.pruned import taken_away
 from pipeline.stores.verify import Verification, verify
 from pipeline.wiring import Workspace, open_workspace
 
@@ -165,24 +163,6 @@ def dossier(workspace: Workspace, digest: str) -> Dossier:
 def gate_checks(_workspace: Workspace, digest: str) -> tuple[Check, ...]:
     """The gates of a dossier, which never change under its digest."""
     return read_dossier(_workspace, digest).checks
-
-
-def recorded(workspace: Workspace, path: str, sha256: str | None) -> bytes:
-    """A file's content, if it is the one that the ledger recorded.
-
-    Raises:
-        IntegrityError: The file was pruned, is not readable, or is not the recorded one.
-    """
-    try:
-        content = (workspace.root / path).read_bytes()
-    except OSError as error:
-        if (taken := taken_away(workspace.ledger, path, sha256)) is not None:
-            told = f"{taken.kind} on {taken.recorded_at:%Y-%m-%d} by {taken.actor} (entry {taken.seq} of the ledger)"
-            raise IntegrityError(path, told) from None
-        raise IntegrityError(path, f"not readable: {error.strerror}") from None
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise IntegrityError(path, "not the file that the ledger recorded; not shown")
-    return content
 
 
 def cycle_at(workspace: Workspace, as_of: datetime) -> dict[Any, Any] | None:

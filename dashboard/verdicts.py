@@ -78,6 +78,11 @@ def gates_table(checks: Sequence[Check]) -> pd.DataFrame:
     return pd.DataFrame(rows) if waits else pd.DataFrame(rows).drop(columns="Waits for")
 
 
+def beside_the_gates(dossier: Dossier) -> list[str]:
+    """What this try spends of the error budget, and what each gate has to say."""
+    return [budget(dossier), *(f"{check.code}: {check.note}." for check in dossier.checks if check.note)]
+
+
 def passed(checks: Sequence[Check]) -> str:
     """How many gates passed."""
     return f"{sum(check.outcome is Outcome.PASSED for check in checks)} of {len(checks)} gates passed"
