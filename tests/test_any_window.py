@@ -34,7 +34,7 @@ def test_any_stretch_can_be_looked_at_and_leaves_no_trace(workspace, traffic):
 
 def test_a_stretch_without_enough_rows_gives_no_verdict(workspace, traffic):
     newest = traffic["event_time"].max().to_pydatetime()
-    few = look_between(workspace, newest - timedelta(days=2), newest + timedelta(hours=1))
+    few = look_between(workspace, newest - timedelta(days=2), AS_OF)
     assert few.summary.state is State.TOO_FEW_ROWS
     assert look_between(workspace, AS_OF, AS_OF + timedelta(days=2)).summary.state is State.NO_DATA
 
