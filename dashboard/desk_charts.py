@@ -207,9 +207,9 @@ def performance(frame: pd.DataFrame, *, title: str, floor: float | None, promise
             line = alt.Chart(pd.DataFrame({"value": [value], "name": [name]}))
             layers.append(line.mark_rule(strokeDash=dash, color=BAD if name == "floor" else QUIET).encode(y="value:Q"))
             layers.append(
-                line.mark_text(align="left", dx=3, dy=-6, x=0, color=BAD if name == "floor" else QUIET).encode(
-                    y="value:Q", text="name:N"
-                )
+                line.mark_text(
+                    align="left", dx=3, dy=8 if name == "floor" else -6, x=0, color=BAD if name == "floor" else QUIET
+                ).encode(y="value:Q", text="name:N")
             )
     return alt.layer(*layers).properties(height=240)
 
