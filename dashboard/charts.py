@@ -29,6 +29,26 @@ _CALL_SHAPE = alt.Scale(domain=_CALLS, range=["diamond", "triangle-up", "circle"
 _SAMPLES = alt.Scale(domain=["reference", "window"], range=[QUIET, PLAIN])
 
 
+NOTEBOOK_MIME = "application/vnd.vegalite.v5+json"  # JupyterLab 4.6 draws it with what it brought along
+
+
+def draw_offline() -> None:
+    """Have notebooks keep charts as data that JupyterLab draws itself, and the Runs page with it.
+
+    Altair's default loads its scripts from a content network: on an air-gapped machine there would be no chart. Altair
+    writes Vega-Lite 6, of which these charts use nothing that 5 has not.
+    """
+
+    def as_data(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {
+            NOTEBOOK_MIME: spec | {"$schema": "https://vega.github.io/schema/vega-lite/v5.json"},
+            "text/plain": "a chart",
+        }
+
+    alt.renderers.register("mend", as_data)
+    alt.renderers.enable("mend")
+
+
 def check_limits(frame: pd.DataFrame) -> Figure:
     """How far each question is on the way to its limit, the worst of a feature; columns of `drift_checks_frame`."""
     judged = frame[frame["limit"].notna()].sort_values("fold", ascending=False).drop_duplicates("feature")

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, desk_charts, distributions, findings, heat, loaders, moves, ranking, words
+from dashboard import charts, distributions, drift_charts, findings, heat, loaders, moves, ranking, words
 from dashboard.components import chart, facts, one_line_for_known_errors, pick_feature
 from monitoring.checks import SCORE
 from monitoring.summary import DriftSummary
@@ -40,7 +40,7 @@ def ranked(frame: pd.DataFrame, summary: DriftSummary) -> None:
     if not summary.judged:
         st.caption("This window has no verdict: what could be computed says how these rows are, not how things are.")
     beyond = ", ".join(frame.loc[frame["drifted"], "feature"]) or "none"
-    chart(desk_charts.what_moved(frame), alt=f"{len(frame)} features; past their limit: {beyond}.")
+    chart(drift_charts.what_moved(frame), alt=f"{len(frame)} features; past their limit: {beyond}.")
 
 
 def how(workspace: Workspace, frame: pd.DataFrame, summary: DriftSummary) -> None:
@@ -68,9 +68,9 @@ def how(workspace: Workspace, frame: pd.DataFrame, summary: DriftSummary) -> Non
 def _small(feature: Any, before: pd.Series, now: pd.Series, *, alt: str) -> None:
     if feature.kind == "numeric":
         shares = distributions.numeric_shares(before, now, bins=20, upper=0.95)
-        chart(desk_charts.small_distribution(shares, unit=feature.unit), alt=alt)
+        chart(drift_charts.small_distribution(shares, unit=feature.unit), alt=alt)
     else:
-        chart(desk_charts.small_categories(distributions.category_shares(before, now, most=4)), alt=alt)
+        chart(drift_charts.small_categories(distributions.category_shares(before, now, most=4)), alt=alt)
 
 
 def _both(workspace: Workspace, summary: DriftSummary) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -98,7 +98,8 @@ def over_time(workspace: Workspace, cycles: pd.DataFrame, frame: pd.DataFrame) -
     )
     beyond = int(table["drifted"].sum())
     chart(
-        desk_charts.heat(table), alt=f"{len(features)} features at {len(looks)} looks; beyond the limit {beyond} times."
+        drift_charts.heat(table),
+        alt=f"{len(features)} features at {len(looks)} looks; beyond the limit {beyond} times.",
     )
 
 
@@ -158,7 +159,7 @@ def score_spread(result: Result) -> None:
     )
     frame = distributions.histogram_shares(found)
     told = f"reference {counts['reference']:,} rows, window {counts['window']:,} rows, cut-off {found['threshold']:.4f}"
-    chart(desk_charts.score_spread(frame, threshold=found["threshold"]), alt=f"How scores are spread: {told}.")
+    chart(drift_charts.score_spread(frame, threshold=found["threshold"]), alt=f"How scores are spread: {told}.")
 
 
 def together(result: Result) -> None:
@@ -228,7 +229,7 @@ def any_window(workspace: Workspace, summary: DriftSummary) -> None:
         if len(frame):
             bare = frame.assign(told=frame["told"].str.replace(r"( · )?since .*$", "", regex=True))
             beyond = ", ".join(frame.loc[frame["drifted"], "feature"]) or "none"
-            chart(desk_charts.what_moved(bare), alt=f"By hand, {found.summary.rows} rows; past their limit: {beyond}.")
+            chart(drift_charts.what_moved(bare), alt=f"By hand, {found.summary.rows} rows; past their limit: {beyond}.")
 
 
 def _remember_window() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import desk_charts, findings, history, loaders, ranking, track, words
+from dashboard import desk_charts, drift_charts, findings, history, loaders, ranking, track, words
 from dashboard.components import chart, facts, listed
 from monitoring.checks import SCORE
 from monitoring.summary import DriftSummary
@@ -110,7 +110,7 @@ def moved(workspace: Workspace, summary: DriftSummary | None, result: Result | N
     shown, beyond = frame.head(MOST_FEATURES), int(frame["drifted"].sum())
     worst = frame.iloc[0]
     told = f"{beyond} of {len(frame)} beyond their limit; first {worst['feature']}, {worst['fold']:.1f} times its limit"
-    chart(desk_charts.what_moved(shown), alt=f"{told}, {worst['told']}.")
+    chart(drift_charts.what_moved(shown), alt=f"{told}, {worst['told']}.")
     if result is not None and result["moved"]:
         more = len(result["moved"]) - 1
         left = f" {more} more on the Drift page." if more else ""
