@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, findings, loaders, words
+from dashboard import charts, findings, loaders, viewer, words
 from monitoring.summary import DriftSummary
 from pipeline.errors import MendError
 from pipeline.wiring import Workspace
@@ -39,13 +39,12 @@ def opened() -> Workspace:
 
 
 def clock(workspace: Workspace) -> None:
-    """What time it is in this workspace, and whose clock says so."""
-    last = workspace.ledger.last_cycle()
+    """What time it is in this workspace, whose clock says so, and in which zone times are told."""
+    last, now = workspace.ledger.last_cycle(), workspace.now()
     name = words.plain(workspace.settings.model.name)
-    if last is not None and last["clock"] == "replay":
-        st.caption(f"{name} · lives on a simulated clock, as of **{words.day(last['as_of'])}** (UTC)")
-    else:
-        st.caption(f"{name} · as of {words.day(workspace.now())} UTC")
+    simulated = "lives on a simulated clock, " if last is not None and last["clock"] == "replay" else ""
+    zone = words.plain(viewer.zone_name())
+    st.caption(f"{name} · {simulated}as of **{words.day(now)}** · times in {zone}", help=viewer.on_hover(now))
 
 
 def label(found: words.Label) -> None:
@@ -135,3 +134,11 @@ def pick(label: str, options: Sequence[str], *, link: str, shown: Callable[[str]
     assert picked is not None
     st.query_params[link] = picked
     return picked
+
+
+def pick_feature(names: Sequence[str]) -> str | None:
+    """One feature; the page's address names it (`?feature=`). None where there is none to choose from."""
+    if not names:
+        st.caption("There is no feature to choose from.")
+        return None
+    return pick("Feature", names, link="feature", shown=str)
