@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import loaders, policy_charts, policy_frames, policy_knobs, policy_loaders, words
+from dashboard import loaders, policy_charts, policy_frames, policy_knobs, policy_loaders, viewer, words
 from dashboard.components import chart, facts, listed, one_line_for_known_errors
 from pipeline.gate.dossier import Dossier
 from pipeline.policy_replay import WHAT_IT_COVERS, Replay, another_policy, replay, without_effect
@@ -20,6 +20,7 @@ _MOST = 50  # dossiers in the table; the command line prints them all
 @st.fragment
 def history(workspace: Workspace) -> None:
     """Sliders, what would change, when, at which gates, and every dossier with a link to its page."""
+    viewer.follow()
     with one_line_for_known_errors():
         st.subheader("What would other thresholds have done?")
         known = policy_loaders.dossiers(workspace, loaders.head(workspace))
