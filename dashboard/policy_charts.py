@@ -95,9 +95,9 @@ def verdicts_over_time(frame: pd.DataFrame) -> Figure:
     squares = recorded.mark_point(size=260, filled=False, strokeWidth=2, opacity=1)
     would_be = base.transform_filter(f"datum.side !== '{SIDES[0]}'")
     points = would_be.mark_point(size=70, filled=True, opacity=1)
-    moves = alt.Chart(frame[frame["changed"]]).mark_line(color=BAD, strokeWidth=2)
-    moves = moves.encode(x=x, y=y, detail=["as_of:T", "dossier:N"])
-    return alt.layer(moves, squares, points).properties(height=alt.Step(34))
+    changed = frame[frame["changed"]]
+    moves = alt.Chart(changed).mark_line(color=BAD, strokeWidth=2).encode(x=x, y=y, detail=["as_of:T", "dossier:N"])
+    return alt.layer(*[moves] * _any(changed), squares, points).properties(height=alt.Step(34))
 
 
 def gates_over_time(frame: pd.DataFrame) -> Figure:
@@ -106,19 +106,21 @@ def gates_over_time(frame: pd.DataFrame) -> Figure:
     `policy_frames.gates_frame`'s columns.
     """
     about: list[Figure] = [_DAY, "dossier:N", "gate:N", "recorded:N", alt.Tooltip("would_be:N", title="would be")]
-    base = alt.Chart(frame).encode(
-        x=alt.X("as_of:T", title=None, axis=_MONTHS),
-        y=alt.Y("gate:N", title=None, axis=alt.Axis(labelOverlap=False)),
-        tooltip=about,
-    )
-    points = base.mark_point(size=70, filled=True, opacity=1).encode(
+    x, y = alt.X("as_of:T", title=None, axis=_MONTHS), alt.Y("gate:N", title=None, axis=alt.Axis(labelOverlap=False))
+    points = alt.Chart(frame).encode(x=x, y=y, tooltip=about)
+    points = points.mark_point(size=70, filled=True, opacity=1).encode(
         color=alt.Color("would_be:N", scale=_OUTCOME, title=None, legend=_TOP),
         shape=alt.Shape("would_be:N", scale=_OUTCOME_SHAPE, title=None, legend=_TOP),
     )
-    changed = base.transform_filter("datum.changed").mark_point(
-        shape="square", size=230, filled=False, strokeWidth=2, color=BAD, opacity=1
-    )
-    return alt.layer(points, changed).properties(height=alt.Step(26))
+    changed = frame[frame["changed"]]
+    squares = alt.Chart(changed).encode(x=x, y=y, tooltip=about)
+    squares = squares.mark_point(shape="square", size=230, filled=False, strokeWidth=2, color=BAD, opacity=1)
+    return alt.layer(points, *[squares] * _any(changed)).properties(height=alt.Step(26))
+
+
+def _any(frame: pd.DataFrame) -> bool:
+    """A layer without a mark is no layer: a screen reader would announce an empty one."""
+    return not frame.empty
 
 
 def _percent(name: str, title: str) -> Figure:

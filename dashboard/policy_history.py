@@ -69,7 +69,7 @@ def _show(found: Replay, changes: Mapping[str, Any]) -> None:
     st.caption(WHAT_IT_COVERS)
     reasons = found.why_unknown()
     more = [f"and {len(reasons) - _REASONS} more reasons"] * (len(reasons) > _REASONS)
-    listed([*reasons[:_REASONS], *more, *without_effect(found, changes), *found.measured_otherwise()])
+    listed([*found.let_off(), *reasons[:_REASONS], *more, *without_effect(found, changes), *found.measured_otherwise()])
     verdicts = policy_charts.verdicts_over_time(policy_frames.replay_frame(found))
     chart(verdicts, alt=f"Verdicts over time, recorded and under these thresholds. {found.in_words()}")
     gates = policy_frames.gates_frame(found)
@@ -80,4 +80,4 @@ def _show(found: Replay, changes: Mapping[str, Any]) -> None:
         chart(policy_charts.gates_over_time(gates), alt=f"Six gates, dossier by dossier. Another outcome: {many}.")
     facts(policy_frames.replay_table(found, most=_MOST))
     if len(found.dossiers) > _MOST:
-        st.caption(f"The first {_MOST} of {len(found.dossiers)}, changed ones first; `mend policy replay` prints all.")
+        st.caption(f"The first {_MOST} of {len(found.dossiers)}, changed ones first; mend policy replay prints all.")

@@ -121,7 +121,7 @@ def _show(found: Sequence[Simulated], policy: GatePolicy) -> None:
     st.caption(
         f"In brackets: Wilson, 95 %, over {equal.years.of:,} years ({tries:,} tries) for each kind of challenger. "
         "Simulated are G1 and G4 by F1; G2, G3, G5 and G6 are taken as passed. Every try has fresh rows, and every "
-        "year begins with no try on record: the worst case. More years: `mend simulate-gate`."
+        "year begins with no try on record: the worst case. More years: mend simulate-gate."
     )
     with st.expander("In numbers", icon=":material/table:"):
         facts(policy_frames.chances_table(found))

@@ -31,7 +31,7 @@ def thresholds(workspace: Workspace) -> None:
     found = {name: list(part) for name, part in groupby(in_force(workspace.settings), key=lambda each: each.section)}
     for tab, (section, each) in zip(st.tabs([SECTIONS[name] for name in found]), found.items(), strict=True):
         with tab:
-            st.caption(f"`[{section}]` in the settings file. The reason is that of the default.")
+            st.caption(words.plain(f"[{section}] in the settings file. The reason is that of the default."))
             facts(policy_frames.thresholds_table(each))
 
 

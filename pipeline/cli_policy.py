@@ -73,7 +73,7 @@ def policy_replay(context: typer.Context, as_json: Json = False) -> None:
     table([_replayed(each) for each in found.dossiers])
     out.print(found.in_words())
     out.print(WHAT_IT_COVERS)
-    for line in (*found.why_unknown(), *without_effect(found, changes), *found.measured_otherwise()):
+    for line in (*found.let_off(), *found.why_unknown(), *without_effect(found, changes), *found.measured_otherwise()):
         err.print(escape(line))
 
 

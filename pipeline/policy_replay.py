@@ -26,7 +26,7 @@ WHAT_IT_COVERS = (
     "Each dossier is judged for itself, on its own rows, against the champion of its day. What would have come after "
     "is not followed: a promotion that would not have happened, or one more, changes every comparison, every cooldown "
     "and every share of the error budget that comes later. And thresholds chosen for what they would have done have "
-    "seen the answers: what they promise for the next challenger is what `mend simulate-gate` says."
+    "seen the answers: what they promise for the next challenger is what mend simulate-gate says."
 )
 
 
@@ -112,6 +112,14 @@ class Replay:
         """A line for each reason why the record cannot tell, the most frequent first."""
         found = Counter(each.unknown for each in self.dossiers if each.would_be is None)
         return tuple(f"{many} of {len(self.dossiers)}: {why}" for why, many in found.most_common())
+
+    def let_off(self) -> tuple[str, ...]:
+        """Why some would be refused no longer and still not pass: a line, or none where there are none."""
+        many = sum(each.recorded == "refused" and each.would_be == "waiting" for each in self.dossiers)
+        if not many:
+            return ()
+        why = "rows or labels are too few (G1, G2), or patience lets an undecided gate decide later"
+        return (f"{many} refused would wait instead: nothing is refused while {why}",)
 
     def measured_otherwise(self) -> tuple[str, ...]:
         """A line for each thing that the policy has otherwise than some dossier was measured with."""

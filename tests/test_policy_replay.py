@@ -70,6 +70,13 @@ def test_what_would_have_been_stands_beside_what_happened_with_the_gates_that_di
     assert "G1 in 2, G3 in 2" in found.in_words()
 
 
+def test_a_refusal_that_a_stricter_policy_turns_into_waiting_is_explained(two):
+    (line,) = asked(two, min_samples=5000).let_off()
+    assert line.startswith("1 refused would wait instead: nothing is refused while rows or labels are too few (G1, G2)")
+    assert asked(two).let_off() == ()
+    assert asked(two, max_brier_rise=0.9).let_off() == ()
+
+
 def test_changed_verdicts_come_first_then_changed_gates_then_the_rest(two):
     found = asked(two, cooldown="3650d")
     assert [(each.challenger, each.changed) for each in found.dossiers] == [("2", True), ("3", False)]

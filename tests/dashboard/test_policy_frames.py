@@ -164,6 +164,14 @@ def test_every_chart_can_be_drawn(changes: dict[str, object]) -> None:
         assert each.to_dict()["layer"]
 
 
+def test_no_layer_is_empty_since_a_screen_reader_would_announce_it() -> None:
+    for changes, layers in (({}, (2, 1)), ({"min_samples": 5000}, (3, 2))):
+        found = a_replay(DOSSIER, **changes)
+        verdicts = policy_charts.verdicts_over_time(policy_frames.replay_frame(found))
+        gates = policy_charts.gates_over_time(policy_frames.gates_frame(found))
+        assert (len(verdicts.layer), len(gates.layer)) == layers
+
+
 def test_empty_frames_keep_their_columns() -> None:
     nothing = replay([], DOSSIER.policy)
     for frame in (
