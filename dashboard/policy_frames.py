@@ -181,6 +181,8 @@ def reading(each: Replayed) -> str:
     """
     if each.would_be is None:
         return "the record cannot tell"
+    if each.changed and not each.changed_gates:  # it may wait for another time
+        return f"same outcomes, {'' if each.would_be == 'waiting' else 'not '}to be waited for"
     shown = verdicts.OUTCOMES
     return "; ".join(f"{gate.code} {shown[gate.recorded]} → {shown[gate.would_be]}" for gate in each.changed_gates)
 

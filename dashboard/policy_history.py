@@ -64,7 +64,7 @@ def _put_back(knobs: list[policy_knobs.Knob]) -> None:
 
 
 def _show(found: Replay, changes: Mapping[str, Any]) -> None:
-    asked = ", ".join(f"{name} {found.policy.to_json()[name]}" for name in changes) or "the policy in force"
+    asked = policy_knobs.asked(found.policy, changes)
     st.markdown(f"**{words.plain(found.in_words())}** {words.plain(f'Asked: {asked}.')}")
     st.caption(WHAT_IT_COVERS)
     reasons = found.why_unknown()

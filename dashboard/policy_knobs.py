@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pipeline.gate.dossier import Dossier
 from pipeline.gate.values import GatePolicy
 from pipeline.gate.what_if import ANSWERABLE
+from pipeline.policy_in_force import in_words
 from pipeline.settings_deciding import GateSettings
 
 Position = int | float
@@ -63,6 +64,16 @@ def moved(knobs: Iterable[Knob], positions: Iterable[Position]) -> dict[str, Any
     """Settings of the sliders that are not where today's policy has them."""
     pairs = zip(knobs, positions, strict=True)
     return {knob.name: knob.setting(position) for knob, position in pairs if position != knob.today}
+
+
+def asked(policy: GatePolicy, names: Iterable[str]) -> str:
+    """Thresholds as they were set, with their units.
+
+    >>> asked(GatePolicy(cooldown=30 * _DAY), ["cooldown", "min_f1_gain"]), asked(GatePolicy(), [])
+    ("cooldown 30 days, min_f1_gain 2 % of the champion's F1", 'the policy in force')
+    """
+    told = [f"{name} {in_words(getattr(policy, name), GateSettings.model_fields[name].title or '')}" for name in names]
+    return ", ".join(told) or "the policy in force"
 
 
 def _knob(name: str, policy: GatePolicy, dossiers: list[Dossier]) -> Knob:

@@ -48,8 +48,8 @@ def _shape(deciding: Behaviour) -> str:
     """What of the portfolio decides: how many go bad, and the two levels of F1 that a challenger has to beat."""
     everyone = 2 * deciding.base_rate / (1 + deciding.base_rate)
     return (
-        f"{words.percent(deciding.base_rate, 1)} go bad. The champion's F1 is {deciding.f1:.3f}, calling everyone bad has "
-        f"{everyone:.3f}: a challenger has to beat both."
+        f"{words.percent(deciding.base_rate, 1)} go bad. The champion's F1 is {deciding.f1:.3f}, calling everyone bad "
+        f"has {everyone:.3f}: a challenger has to beat both."
     )
 
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from dashboard import policy_charts, policy_frames
 from dashboard.policy_knobs import moved, replay_knobs
+from pipeline.gate.checks import Status
 from pipeline.gate.simulate import Frequency, Simulated
-from pipeline.gate.values import GatePolicy
+from pipeline.gate.values import GatePolicy, Outcome
 from pipeline.gate.what_if import ANSWERABLE
-from pipeline.policy_replay import another_policy, replay
+from pipeline.policy_replay import Gate, Replayed, another_policy, replay
 from pipeline.promotion.review import Reviewed
 from pipeline.promotion.state import Standing
 
@@ -162,6 +163,28 @@ def test_every_chart_can_be_drawn(changes: dict[str, object]) -> None:
     for each in drawn:
         assert isinstance(each, alt.LayerChart)
         assert each.to_dict()["layer"]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "would_be", "says"),
+    [
+        ("waiting", "refused", "same outcomes, not to be waited for"),
+        ("refused", "waiting", "same outcomes, to be waited for"),
+        ("refused", "refused", ""),
+    ],
+)
+def test_a_verdict_that_only_patience_changes_is_not_called_unchanged(
+    recorded: Status, would_be: Status, says: str
+) -> None:
+    replayed = Replayed(
+        **{name: ROW[name] for name in ("digest", "challenger", "champion", "as_of")},
+        standing=Standing.REFUSED,
+        primary="f1",
+        recorded=recorded,
+        would_be=would_be,
+        gates=(Gate(code="G4", recorded=Outcome.UNDECIDED, would_be=Outcome.UNDECIDED),),
+    )
+    assert policy_frames.reading(replayed) == says
 
 
 def test_no_layer_is_empty_since_a_screen_reader_would_announce_it() -> None:
