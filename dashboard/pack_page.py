@@ -24,6 +24,7 @@ from dashboard.pack_text import visible
 SECTIONS = (purpose, data, method, outcomes, limits, monitoring, changes, integrity)
 TONES = {"✓": "good", "✗": "bad", "△": "open"}
 LONG = 20  # letters of a word
+WIDE = 24  # letters of a cell that takes a phone's whole width
 _TEMPLATES = Path(__file__).with_name("pack_template")
 
 
@@ -36,7 +37,7 @@ def page(case: Case) -> str:
         .get_template("pack.html")
         .render(
             front=first,
-            is_long=_is_long,
+            class_of=_class_of,
             page_title=f"Evidence pack: version {case.dossier.challenger}, {first.standing.lower()}",
             sections=[section(case) for section in SECTIONS],
             style=Markup(style),  # noqa: S704  our own file, with a digest in it
@@ -57,9 +58,10 @@ def _environment() -> Environment:
     )
 
 
-def _is_long(cell: str) -> bool:
-    """A word that no column is wide enough for may be broken anywhere; no other is, or headings fall to pieces."""
-    return any(len(word) > LONG for word in cell.split())
+def _class_of(number: bool, cell: str) -> str:
+    """How a cell is set. Only a word that no column is wide enough for may be broken, or headings fall to pieces."""
+    long, wide = any(len(word) > LONG for word in cell.split()), len(cell) > WIDE
+    return " ".join(name for name, holds in (("number", number), ("long", long), ("wide", wide)) if holds)
 
 
 def _source_hash(text: str) -> str:
