@@ -153,15 +153,15 @@ def _shadow(case: Case) -> list[Block]:
     if newest.share is None:
         return [heading, Text(text=f"As of {words.day(newest.end)} no application was there to be decided twice.")]
     share, low, high = (words.percent(each, 1) for each in newest.share)
-    rows, ends = words.count(newest.rows, "live application"), f"{words.day(newest.start)} to {words.day(newest.end)}"
     gained, lost = (f"{each.applicants:,}" for each in (newest.swapped_in, newest.swapped_out))
-    return [
-        heading,
-        Text(
-            text=f"Beside the champion, on {rows} from {ends}, version {newest.challenger} decides {share} otherwise "
-            f"({low} to {high}): {gained} approved instead of declined, {lost} the reverse. It says how much changes, not whether that is better."
-        ),
+    ends = f"{words.day(newest.start)} to {words.day(newest.end)}"
+    lines = [
+        f"Beside the champion, on {words.count(newest.rows, 'live application')} from {ends}.",
+        f"Version {newest.challenger} decides {share} otherwise ({low} to {high} at 95 %): {gained} approved instead "
+        f"of declined, {lost} the reverse.",
+        "It says how much changes, not whether that is better.",
     ]
+    return [heading, Points(lines=lines)]
 
 
 def _watch(case: Case) -> list[Block]:
