@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dashboard import judgement, verdicts, words
+from dashboard import judgement, verdicts, watch_words, words
 from dashboard.concerns import concerns
 from dashboard.pack_blocks import Block, Facts, Points, Table, Text, table
 from dashboard.pack_case import Case
@@ -59,7 +59,7 @@ def decided(case: Case) -> str:
     if decision is None:
         return "none on record"
     entry = case.history.of("decision")[-1]
-    on_record = f"entry {entry.seq} of the ledger, written {moment(entry.recorded_at)} by this machine's clock"
+    on_record = f"entry {entry.seq} of the ledger, written {moment(entry.recorded_at)} by the machine's clock"
     return f"{decision['verdict']} by {decision['actor']}, as of {moment(decision['at'])} ({on_record})"
 
 
@@ -77,7 +77,10 @@ def _facts(case: Case) -> dict[str, str]:
     found = {"Decision": decided(case)}
     if item.decision is not None:
         found["Signature"] = verdicts.signed_as(signed[-1].body if signed else None)
-    verified = f"{words.count(case.checked.entries, 'entry')}, verified" if case.checked.verified else "BROKEN"
+    if item.standing is Standing.APPROVED:
+        found["Since then"] = _since(case)
+    entries = words.count(case.history.head.seq, "entry")
+    verified = f"its first {entries} verify" if case.checked.verified else "BROKEN"
     return found | {
         "Judged": f"as of {moment(dossier.as_of)}; could be signed until {moment(dossier.expires_at)}",
         "On": f"{words.count(dossier.evidence.rows, 'mature booked loan')}, {dossier.evidence.positives:,} bad, "
@@ -86,6 +89,12 @@ def _facts(case: Case) -> dict[str, str]:
         "This pack": f"as things stood at {moment(case.history.as_of)}, ledger entry {case.history.head.seq}",
         "Ledger": f"{verified}; see section 8",
     }
+
+
+def _since(case: Case) -> str:
+    if case.watch is None:
+        return "the watch of this promotion had not looked yet"
+    return f"{watch_words.headline(case.watch.body)} As of {words.day(case.watch.at)}; see section 6."
 
 
 def _reason(case: Case) -> list[Block]:

@@ -23,6 +23,7 @@ from dashboard.pack_text import visible
 
 SECTIONS = (purpose, data, method, outcomes, limits, monitoring, changes, integrity)
 TONES = {"✓": "good", "✗": "bad", "△": "open"}
+SHORT = 12  # letters of a cell that stays on one line, such as a date
 LONG = 20  # letters of a word
 WIDE = 24  # letters of a cell that takes a phone's whole width
 _TEMPLATES = Path(__file__).with_name("pack_template")
@@ -60,8 +61,13 @@ def _environment() -> Environment:
 
 def _class_of(number: bool, cell: str) -> str:
     """How a cell is set. Only a word that no column is wide enough for may be broken, or headings fall to pieces."""
-    long, wide = any(len(word) > LONG for word in cell.split()), len(cell) > WIDE
-    return " ".join(name for name, holds in (("number", number), ("long", long), ("wide", wide)) if holds)
+    is_a = {
+        "number": number,
+        "short": len(cell) <= SHORT,
+        "wide": len(cell) > WIDE,
+        "long": any(len(word) > LONG for word in cell.split()),
+    }
+    return " ".join(name for name, holds in is_a.items() if holds)
 
 
 def _source_hash(text: str) -> str:
