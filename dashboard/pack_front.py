@@ -101,7 +101,7 @@ def _reason(case: Case) -> list[Block]:
     decision = case.history.item.decision
     if decision is None:
         return []
-    reason = str(decision["reason"])
+    reason = " ".join(str(decision["reason"]).split())  # on one page: its lines are in section 7
     cut = reason if len(reason) <= SHORT else f"{reason[:SHORT]}… (in full in section 7)"
     return [Text(text=cut, kind="quote")]
 

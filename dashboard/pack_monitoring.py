@@ -38,7 +38,7 @@ def monitoring(case: Case) -> Section:
 
 def _cause(case: Case) -> list[Block]:
     signal, look = case.signal, case.cause
-    why = "A person asked for the training; no signal is on record."
+    why = f"No signal is on record. {case.made[case.dossier.challenger]['requested_by']} asked for the training."
     if signal is not None:
         note = signal["note"].rstrip(".")
         why = f"Signal {signal['key']} as of {signal['as_of'][:10]}, because of {signal['reason']}: {note}."
