@@ -109,7 +109,9 @@ class Section:
 def table(frame: pd.DataFrame, title: str) -> Table:
     """A frame of cells that are safe as Markdown, or plain, as a table of plain text."""
     rows = [[words.unmarked(str(cell)) for cell in row] for row in frame.itertuples(index=False)]
-    return Table(title=title, columns=[words.unmarked(str(name)) for name in frame.columns], rows=rows)
+    return Table(
+        title=title, columns=[words.unmarked(str(name)).strip() or "What" for name in frame.columns], rows=rows
+    )
 
 
 def plain_table(frame: pd.DataFrame, title: str) -> Table:

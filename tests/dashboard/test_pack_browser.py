@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from builders import AS_OF, a_dossier, judged
-from pack_builders import read
+from pack_builders import decided, read
 from playwright.sync_api import Browser, Page, sync_playwright
 from pypdf import PdfReader
 
