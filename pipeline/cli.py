@@ -19,6 +19,7 @@ from pipeline.cli_identity import token_app
 from pipeline.cli_keeping import keeping_app
 from pipeline.cli_key import key_app
 from pipeline.cli_labels import labels_app
+from pipeline.cli_pack import pack_app
 from pipeline.cli_rollback import rollback_app
 from pipeline.cli_scenarios import scenario_app
 from pipeline.cli_score import score_app
@@ -58,6 +59,7 @@ for commands in (
     alerts_app,
     rollback_app,
     keeping_app,
+    pack_app,
     serve_app,
     score_app,
     traffic_app,
