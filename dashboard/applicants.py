@@ -26,7 +26,7 @@ def shown(table: pd.DataFrame, *, alt: str) -> None:
 
 def swap(dossier: Dossier, *, unit: str) -> None:
     """Who is booked instead of whom, what became of them, and the money."""
-    st.subheader("Swap set")
+    st.header("Swap set")
     measured = dossier.evidence
     st.markdown(words.plain(words.swap_sentence(measured, unit=unit)))
     frame = swap_frame(measured)
@@ -45,7 +45,7 @@ def swap(dossier: Dossier, *, unit: str) -> None:
 
 def segments(dossier: Dossier) -> None:
     """Who gains and who loses, and what loss could be seen with so many rows."""
-    st.subheader("Segments")
+    st.header("Segments")
     frame = segments_frame(dossier.evidence)
     if frame.empty:
         st.caption("No segments are set: gate G6 has nothing to judge.")
@@ -58,7 +58,7 @@ def segments(dossier: Dossier) -> None:
 
 def approvals(dossier: Dossier) -> None:
     """Whom each model approves, by segment: information only."""
-    st.subheader("Approval rates")
+    st.header("Approval rates")
     policy, frame = dossier.evidence.fairness, approvals_frame(dossier.evidence)
     if policy is None or frame.empty:
         st.caption(
@@ -74,7 +74,7 @@ def approvals(dossier: Dossier) -> None:
 def coverage(dossier: Dossier) -> None:
     """What the judgement rests on, what it cannot see, and when the rest is final."""
     measured = dossier.evidence
-    st.subheader("What this covers")
+    st.header("What this covers")
     listed(applicant_tables.covered(dossier))
     frame = coverage_frame(measured)
     if frame.empty:

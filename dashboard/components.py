@@ -62,7 +62,7 @@ def labels(*found: words.Label) -> None:
 
 def chart(figure: Any, *, alt: str) -> None:
     """A chart as wide as its place, with its content in words for those who do not see it."""
-    st.altair_chart(figure, width="stretch", alt=alt)
+    st.altair_chart(figure.configure(aria=False), width="stretch", alt=alt)  # not its hundreds of marks, one by one
 
 
 def finding(summary: DriftSummary, result: Mapping[str, Any] | None) -> None:
@@ -90,7 +90,7 @@ def not_seen(workspace: Workspace, cycle: Mapping[Any, Any]) -> None:
 
 def weight_history(cycles: pd.DataFrame, *, limit: float) -> None:
     """How much of the score's importance had moved at each look; says how many have no number: a gap is not calm."""
-    st.subheader("Drift over time")
+    st.header("Drift over time")
     judged, told = cycles[cycles["weighted_share"].notna()], words.percent(limit)
     st.caption(
         "Share of what the score rests on (the champion's importance) that features beyond their limit carry. Dashed: "

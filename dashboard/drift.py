@@ -26,7 +26,7 @@ Result = Mapping[str, Any]
 
 def ranked(frame: pd.DataFrame, summary: DriftSummary) -> None:
     """Which feature, how bad, since when."""
-    st.subheader("What moved, where it matters")
+    st.header("What moved, where it matters")
     if frame.empty:
         st.caption("No feature could be judged in this window, which is not the same as no drift.")
         return
@@ -45,7 +45,7 @@ def ranked(frame: pd.DataFrame, summary: DriftSummary) -> None:
 
 def how(workspace: Workspace, frame: pd.DataFrame, summary: DriftSummary) -> None:
     """The heaviest changes as small pictures, reference beside window."""
-    st.subheader("How it moved")
+    st.header("How it moved")
     known = workspace.settings.data.features
     names = [name for name in frame["feature"] if name in known][:MOST_SMALL]
     if not names or not summary.rows:
@@ -83,7 +83,7 @@ def _both(workspace: Workspace, summary: DriftSummary) -> tuple[pd.DataFrame, pd
 
 def over_time(workspace: Workspace, cycles: pd.DataFrame, frame: pd.DataFrame) -> None:
     """Feature by time."""
-    st.subheader("Feature by time")
+    st.header("Feature by time")
     chosen = heat.spread(cycles["as_of"].tolist())
     looks = [(cycle["as_of"], loaders.summary_of(workspace, cycle)) for cycle in _at(cycles, chosen)]
     features = frame["feature"].tolist()
@@ -120,7 +120,7 @@ def questions(summary: DriftSummary, checks: pd.DataFrame) -> None:
 
 def score(result: Result) -> None:
     """Which feature's move, and which segment, changed the mean score; and how scores are spread now."""
-    st.subheader("What that does to the score")
+    st.header("What that does to the score")
     frame = moves.contributions(result)
     if frame.empty:
         st.caption("Not computed: the window was not judged.")
@@ -164,7 +164,7 @@ def score_spread(result: Result) -> None:
 
 def together(result: Result) -> None:
     """Do features hang together as they did?"""
-    st.subheader("How features go together")
+    st.header("How features go together")
     st.text(joint_sentence(result["joint"]) if result["joint"] else "Not tested with this window.")
     pairs = moves.pairs_table(result["joint"])
     if len(pairs):
@@ -178,14 +178,14 @@ def unjudged(summary: DriftSummary) -> None:
     if not left:
         return
     with st.container(border=True):
-        st.subheader("Not judged")
+        st.header("Not judged")
         st.caption("Nothing is known about the distribution of these.")
         facts(moves.unjudged_table(left))
 
 
 def one_feature(workspace: Workspace, summary: DriftSummary, checks: pd.DataFrame, frame: pd.DataFrame) -> None:
     """One feature in full, reference beside window."""
-    st.subheader("One feature in full")
+    st.header("One feature in full")
     known = workspace.settings.data.features
     order = [*frame["feature"], *checks["feature"], *(note.feature for note in summary.notes)]
     name = pick_feature([each for each in dict.fromkeys(order) if each in known])
@@ -210,7 +210,7 @@ def one_feature(workspace: Workspace, summary: DriftSummary, checks: pd.DataFram
 
 def any_window(workspace: Workspace, summary: DriftSummary) -> None:
     """A stretch of one's own choice, looked at by hand."""
-    st.subheader("Any window")
+    st.header("Any window")
     st.caption(
         "Looks by hand at the applications between two days, against the same reference and limits. It is not on "
         "record, and the false-alarm budget, which counts looks, does not cover it."
@@ -248,7 +248,7 @@ def _midnight(day: Any) -> datetime:
 
 def other_tools(workspace: Workspace, summary: DriftSummary, cycle: dict[Any, Any], result: Result | None) -> None:
     """Scores as other tools compute them, and Evidently's own page: for comparison, never Mend's verdict."""
-    st.subheader("Other tools, for comparison")
+    st.header("Other tools, for comparison")
     st.caption("Mend's verdict does not rest on these scores or limits.")
     with st.expander("Other tools' scores at their usual limits (not Mend's verdict)", icon=":material/compare:"):
         st.caption(

@@ -19,7 +19,7 @@ SHOWN = 12  # in full; the rest in a table that scrolls
 
 def show(workspace: Workspace, items: Sequence[Reviewed]) -> None:
     """The newest with why they were refused, the others in a table."""
-    st.subheader("What was judged before, and what came of it")
+    st.header("What was judged before, and what came of it")
     if not items:
         st.caption("Nothing: this is the first dossier.")
         return

@@ -58,7 +58,7 @@ def _figure(pair: Paired, *, unit: str) -> None:
 
 def gates(dossier: Dossier) -> None:
     """All six gates, in their own units, what an undecided one waits for, and what this try costs."""
-    st.subheader("Gates")
+    st.header("Gates")
     frame = checks_frame(dossier).assign(told=[verdicts.gate_in_short(check) for check in dossier.checks])
     st.caption(
         "Distance to each limit, in units of that limit; right of the line is within it. A gate that also asks for "
@@ -71,7 +71,7 @@ def gates(dossier: Dossier) -> None:
 
 def comparison(dossier: Dossier, *, unit: str) -> None:
     """Both models on the same rows, a panel per unit, and beside them the first champion and two baselines."""
-    st.subheader(f"Champion {words.plain(dossier.champion)} against challenger {words.plain(dossier.challenger)}")
+    st.header(f"Champion {words.plain(dossier.champion)} against challenger {words.plain(dossier.challenger)}")
     st.caption(judgement.compared_how(dossier))
     with st.grid(2, min_column_width=300):
         for panel, rows in charts.panels(comparison_frame(dossier.evidence)):
@@ -83,7 +83,7 @@ def comparison(dossier: Dossier, *, unit: str) -> None:
 
 def models(workspace: Workspace, dossier: Dossier) -> None:
     """How the versions were made."""
-    st.subheader("How the models were made")
+    st.header("How the models were made")
     facts(judgement.models_table(dossier, workspace.challenger))
 
 

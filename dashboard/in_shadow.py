@@ -13,7 +13,7 @@ from pipeline.gate.swap import ALL, SwapCell
 
 def show(found: Shadow | None, *, unit: str) -> None:
     """What is on record of it."""
-    st.subheader("In the shadow: live traffic")
+    st.header("In the shadow: live traffic")
     if found is None:
         st.caption("Not held beside live traffic yet: each cycle does so while a challenger waits.")
         return

@@ -122,7 +122,7 @@ def models_table(dossier: Dossier, made: Callable[[str], Mapping[str, Any]]) -> 
             "Calls bad from a score of": f"{record['threshold']:.4f}",
             "Asked for by": words.plain(record["requested_by"]),
         }
-    return pd.DataFrame(columns).rename_axis(" ").reset_index()
+    return pd.DataFrame(columns).rename_axis("What").reset_index()
 
 
 def hashes(dossier: Dossier) -> dict[str, str]:

@@ -94,7 +94,7 @@ def _called_bad(result: Result | None) -> tuple[str, str, str]:
 
 def moved(workspace: Workspace, summary: DriftSummary | None, result: Result | None) -> None:
     """Which feature, how bad, since when."""
-    st.subheader("What moved")
+    st.header("What moved")
     if summary is None:
         st.caption("The last look failed: nothing is known of what moved.")
         return
@@ -120,7 +120,7 @@ def moved(workspace: Workspace, summary: DriftSummary | None, result: Result | N
 
 def performance(workspace: Workspace, outcomes: Result | None) -> None:
     """Whether it keeps its promise: what came true, what is estimated, and the floor."""
-    st.subheader("Performance")
+    st.header("Performance")
     if outcomes is None:
         st.caption("Nothing has been measured or estimated yet.")
         return
@@ -146,7 +146,7 @@ def performance(workspace: Workspace, outcomes: Result | None) -> None:
 
 def what_happened(workspace: Workspace, cycles: pd.DataFrame) -> None:
     """Champions and acts on one line of time."""
-    st.subheader("What happened, in order")
+    st.header("What happened, in order")
     head = loaders.head(workspace)
     events = history.events(loaders.acts(workspace, head), cycles)
     reigns = history.reigns(loaders.champions(workspace, head), now=workspace.now())
@@ -161,7 +161,7 @@ def what_happened(workspace: Workspace, cycles: pd.DataFrame) -> None:
 
 def alerts(found: Sequence[Alert]) -> None:
     """What is wrong and who looks after it."""
-    st.subheader(f"Open alerts: {len(found)}")
+    st.header(f"Open alerts: {len(found)}")
     facts(_alerts_table(found[:MOST_ALERTS]))
     left = f"{len(found) - MOST_ALERTS} more are not listed here. " if len(found) > MOST_ALERTS else ""
     st.caption(
@@ -207,4 +207,4 @@ def before_outcomes(result: Result) -> None:
     window = words.count(estimated["window"]["rows"], "application")
     st.caption(words.plain(f"Estimated on {window} of the window. {estimated['cannot_see']}"))
     st.caption("What the scored traffic of the last cycle says. It cannot tell whether the scores are right.")
-    facts(pd.DataFrame(columns).rename_axis(" ").reset_index())
+    facts(pd.DataFrame(columns).rename_axis("What").reset_index())

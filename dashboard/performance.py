@@ -17,7 +17,7 @@ Outcomes = Mapping[str, Any]
 def floor(outcomes: Outcomes, *, metric: str) -> None:
     """Realised performance against what was promised, and what is estimated since."""
     found = outcomes["realised"]["floor"]
-    st.subheader("Against the floor")
+    st.header("Against the floor")
     label(findings.FLOORS[found["state"]])
     st.markdown(words.plain(findings.realised(outcomes)))
     counts = f"{words.count(found['mature'], 'mature row')}, {found['rows']:,} labelled, {found['bad']:,} bad"
@@ -36,7 +36,7 @@ def floor(outcomes: Outcomes, *, metric: str) -> None:
 
 def vintages(frame: pd.DataFrame, metrics: Sequence[str]) -> None:
     """A metric by vintage, as it was scored at the time."""
-    st.subheader("What came true, by vintage")
+    st.header("What came true, by vintage")
     final = int((frame["status"] == "final").sum())
     st.caption(
         f"{final:,} of {words.count(len(frame), 'vintage')} are final, each as the champion of its day scored it. One "
@@ -53,7 +53,7 @@ def vintages(frame: pd.DataFrame, metrics: Sequence[str]) -> None:
 
 def defaults(frame: pd.DataFrame) -> None:
     """How many go bad: as expected, as observed."""
-    st.subheader("How many go bad")
+    st.header("How many go bad")
     st.caption("Expected is the mean score; observed needs a final vintage. Whiskers: 90 %.")
     drawn = performance_charts.default_rate_by_vintage(frame)
     chart(drawn, alt=f"Expected and observed default rate of {words.count(len(frame), 'vintage')}.")
@@ -61,7 +61,7 @@ def defaults(frame: pd.DataFrame) -> None:
 
 def by_age(triangle: pd.DataFrame) -> None:
     """Vintage by maturity."""
-    st.subheader("Share gone bad, by vintage and age")
+    st.header("Share gone bad, by vintage and age")
     filled = int(triangle["share"].notna().sum())
     st.caption(
         "Per cent of each vintage's rows known to be bad by an age that the whole vintage has reached; hover for "
@@ -76,7 +76,7 @@ def by_age(triangle: pd.DataFrame) -> None:
 
 def bands(frame: pd.DataFrame) -> None:
     """Are the scores right, band by band?"""
-    st.subheader("Calibration by score band")
+    st.header("Calibration by score band")
     rows, bad = int(frame["rows"].sum()), int(frame["bad"].sum())
     if not rows:
         st.caption("No outcome is final yet: nothing can be said about calibration.")
@@ -90,7 +90,7 @@ def bands(frame: pd.DataFrame) -> None:
 
 def profit(outcomes: Outcomes) -> None:
     """What the cut-off earned, and what another would have."""
-    st.subheader("Profit at the cut-off")
+    st.header("Profit at the cut-off")
     found = outcomes["realised"].get("profit")
     if not found:
         st.caption("No outcome of this version is final yet, so nothing is known of what its cut-off earns.")
@@ -117,7 +117,7 @@ def profit(outcomes: Outcomes) -> None:
 
 def estimates(estimated: Mapping[str, Any]) -> None:
     """What is estimated for the window, and how past estimates did."""
-    st.subheader("Estimated before outcomes are known")
+    st.header("Estimated before outcomes are known")
     window = estimated["window"]
     ends = " to ".join(words.day(pd.Timestamp(window[name])) for name in ("start", "end"))
     st.caption(f"The window of {ends}, {words.count(window['rows'], 'application')}.")

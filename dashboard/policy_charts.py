@@ -119,7 +119,7 @@ def gates_over_time(frame: pd.DataFrame) -> Figure:
 
 
 def _any(frame: pd.DataFrame) -> bool:
-    """A layer without a mark is no layer: a screen reader would announce an empty one."""
+    """A layer without a mark is left out: Vega warns of an axis from infinity to minus infinity."""
     return not frame.empty
 
 

@@ -22,7 +22,7 @@ def history(workspace: Workspace) -> None:
     """Sliders, what would change, when, at which gates, and every dossier with a link to its page."""
     viewer.follow()
     with one_line_for_known_errors():
-        st.subheader("What would other thresholds have done?")
+        st.header("What would other thresholds have done?")
         known = policy_loaders.dossiers(workspace, loaders.head(workspace))
         if not known:
             st.info(

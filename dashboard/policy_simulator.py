@@ -25,7 +25,7 @@ _RHYTHMS = (1, 7, 14, 30, 91, 182, 365)  # days
 def simulator(workspace: Workspace) -> None:
     """Sliders, a sentence, a chart, and the numbers behind it."""
     with one_line_for_known_errors():
-        st.subheader("What would such gates do here?")
+        st.header("What would such gates do here?")
         seen = policy_loaders.portfolio(workspace, loaders.head(workspace))
         deciding = behaviour(seen, {})
         st.caption(words.plain(f"Models that decide as in {seen.source}. {_shape(deciding)}"))

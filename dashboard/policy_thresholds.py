@@ -27,7 +27,7 @@ def how_it_is_changed(workspace: Workspace) -> None:
 
 def thresholds(workspace: Workspace) -> None:
     """Every threshold with value, reason and origin, a tab for each section."""
-    st.subheader("Thresholds in force")
+    st.header("Thresholds in force")
     found = {name: list(part) for name, part in groupby(in_force(workspace.settings), key=lambda each: each.section)}
     for tab, (section, each) in zip(st.tabs([SECTIONS[name] for name in found]), found.items(), strict=True):
         with tab:
@@ -37,7 +37,7 @@ def thresholds(workspace: Workspace) -> None:
 
 def budget(workspace: Workspace) -> None:
     """What the year's chance of a false promotion was spent on, and what a try today may take."""
-    st.subheader("The error budget")
+    st.header("The error budget")
     found = error_budget(workspace.ledger, workspace.settings.gate_policy, now=workspace.now())
     spent, yearly = words.percent(found.spent_365_days, 2), words.percent(found.yearly)
     with st.container(horizontal=True):

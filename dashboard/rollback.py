@@ -127,7 +127,7 @@ def watch_box(workspace: Workspace) -> None:
             st.caption("The watch of this promotion begins with the next cycle.")
         return
     with st.container(border=True):
-        st.subheader("After the promotion")
+        st.header("After the promotion")
         label(watch_words.STATES[found["state"]])
         if found["state"] != "proposes":
             st.markdown(words.plain(watch_words.headline(found)))

@@ -111,6 +111,15 @@ def plain(text: object) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])", r"\\\1", " ".join(str(text).split()))
 
 
+def unmarked(markdown: str) -> str:
+    """What Markdown made by our own words shows, letter by letter, without its marks.
+
+    >>> unmarked(f"**G4** {plain('new_business *and* <b>')}")
+    'G4 new_business *and* <b>'
+    """
+    return re.sub(r"\\(.)|\*\*", lambda found: found.group(1) or "", markdown)
+
+
 def money(amount: float | None, unit: str = "", *, signed: bool = False) -> str:
     """An amount with its unit; cents only where they matter.
 

@@ -19,6 +19,7 @@ from pipeline.cli_identity import token_app
 from pipeline.cli_keeping import keeping_app
 from pipeline.cli_key import key_app
 from pipeline.cli_labels import labels_app
+from pipeline.cli_pack import pack_app
 from pipeline.cli_policy import policy_app
 from pipeline.cli_rollback import rollback_app
 from pipeline.cli_scenarios import scenario_app
@@ -59,6 +60,7 @@ for commands in (
     alerts_app,
     rollback_app,
     keeping_app,
+    pack_app,
     serve_app,
     score_app,
     traffic_app,

@@ -36,7 +36,7 @@ def show_verification(found: Verification) -> None:
 
 def show_champions() -> None:
     """Who was champion when, and how they came to be."""
-    st.subheader("Champions")
+    st.header("Champions")
     reigns = loaders.champions(workspace, head)
     until = reigns["until"].fillna(pd.Timestamp(workspace.now()))
     chart(
@@ -73,7 +73,7 @@ def show_ways_back(number: int) -> None:
 
 def show_entries() -> None:
     """The newest entries of one kind or of all, and one of them in full."""
-    st.subheader("Entries")
+    st.header("Entries")
     kind = st.selectbox(
         "Kind", ["", *KINDS, *MORE_KINDS], format_func=lambda each: each.replace("_", " ") or "all", key="kind"
     )

@@ -48,7 +48,7 @@ else:
 last = loaders.result_of(workspace, cycles.iloc[-1].to_dict())
 if last is not None:
     with st.container(border=True):
-        st.subheader("How scores are spread")
+        st.header("How scores are spread")
         drift.score_spread(last)
 with st.container(border=True):
     performance.estimates(outcomes["estimated"])

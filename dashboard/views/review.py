@@ -13,6 +13,7 @@ from dashboard import (
     in_shadow,
     loaders,
     overview,
+    pack,
     ranking,
     verdicts,
     words,
@@ -132,6 +133,9 @@ with st.container(border=True):
     earlier.show(workspace, [each for each in desk if each.digest != item.digest])
 with st.container(border=True):
     evidence.models(workspace, dossier)
+with st.container(horizontal=True, vertical_alignment="center"):
+    pack.button(workspace, item)
+    st.caption("All of this page in one file, for whoever asks a year later and has no Mend.", width="content")
 with st.expander("Hashes and files", icon=":material/fingerprint:"):
     evidence.files(workspace, item, dossier)
 if item.standing in OPEN:

@@ -27,11 +27,11 @@ with st.grid(3, min_column_width=150):
     st.metric("Median time", f"{runs['seconds'].median():.1f} s", border=True)
 
 with st.container(border=True):
-    st.subheader("How long they took")
+    st.header("How long they took")
     deadline_s = workspace.settings.notebooks.deadline.total_seconds()
     taken = runs.assign(failed=runs["status"].ne("succeeded"), seconds=runs["seconds"].clip(lower=0.1))
     st.caption(
-        f"A logarithmic scale. One that takes longer than {deadline_s:,.0f} s is stopped (`notebooks.deadline`)."
+        f"A logarithmic scale. One that takes longer than {deadline_s:,.0f} s is stopped: notebooks.deadline."
     )
     chart(
         desk_charts.run_times(taken[["as_of", "notebook", "seconds", "failed", "run_id"]], deadline_s=deadline_s),
@@ -39,7 +39,7 @@ with st.container(border=True):
     )
 
 with st.container(border=True):
-    st.subheader("Notebook runs")
+    st.header("Notebook runs")
     columns = ["as_of", "notebook", "status", "seconds", "error", "run_id"]
     shown = runs[columns].assign(status=runs["status"].map(lambda status: f"{ICONS.get(status, '')} {status}"))
     shown = shown.assign(as_of=shown["as_of"].map(words.day), error=shown["error"].fillna(""))
@@ -54,7 +54,7 @@ with st.container(border=True):
     )
 
 with st.container(border=True):
-    st.subheader("One run")
+    st.header("One run")
     found = {row["run_id"]: row for row in runs.to_dict("records")}
 
     def shown_run(run: str) -> str:
@@ -83,7 +83,7 @@ cycles = loaders.cycles(workspace, head)
 if cycles.empty:
     st.stop()
 with st.container(border=True):
-    st.subheader("Cycles")
+    st.header("Cycles")
     newest = cycles[::-1]
     table = pd.DataFrame(
         {

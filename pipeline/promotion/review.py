@@ -28,11 +28,15 @@ class Reviewed:
         return str(self.row["digest"])
 
 
-def reviewed(workspace: Workspace, *, now: datetime) -> list[Reviewed]:
-    """Every dossier, oldest first, with where it stands at `now`."""
-    champion = workspace.ledger.champion()
-    decisions = {row["digest"]: row for row in workspace.ledger.acts("decision")}
-    dossiers = workspace.ledger.acts("dossier")
+def reviewed(workspace: Workspace, *, now: datetime, upto: int | None = None) -> list[Reviewed]:
+    """Every dossier, oldest first, with where it stands at `now`, by the ledger's first `upto` entries or by all."""
+
+    def acts(kind: str) -> list[dict[str, Any]]:
+        return [row for row in workspace.ledger.acts(kind) if upto is None or row["entry"] <= upto]
+
+    champion = workspace.ledger.champion() if upto is None else max(acts("champion"), key=_entry, default=None)
+    decisions = {row["digest"]: row for row in acts("decision")}
+    dossiers = acts("dossier")
     newest = {row["challenger"]: row["digest"] for row in dossiers}
     return [
         Reviewed(
@@ -48,6 +52,10 @@ def reviewed(workspace: Workspace, *, now: datetime) -> list[Reviewed]:
         )
         for row in dossiers
     ]
+
+
+def _entry(row: dict[str, Any]) -> int:
+    return int(row["entry"])
 
 
 def pending(workspace: Workspace, *, now: datetime) -> list[Reviewed]:

@@ -235,6 +235,19 @@ class Ledger:
             ).first()
         return (row.seq, row.hash) if row else (0, GENESIS)
 
+    def last_seq(self, at: datetime) -> int:
+        """Number of the last entry whose act is not later than a moment; 0 where there is none."""
+        query = sa.select(sa.func.max(tables.entries.c.seq)).where(tables.entries.c.at <= at)
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar_one() or 0
+
+    def newest_of(self, kind: str, *, upto: int) -> Entry | None:
+        """The newest entry of a kind among the first `upto`."""
+        query = sa.select(tables.entries).where(tables.entries.c.kind == kind, tables.entries.c.seq <= upto)
+        with self.engine.connect() as connection:
+            row = connection.execute(query.order_by(tables.entries.c.seq.desc()).limit(1)).mappings().first()
+        return _entry(row) if row else None
+
     def at(self, seq: int) -> Entry | None:
         """The entry with this number."""
         with self.engine.connect() as connection:

@@ -44,7 +44,7 @@ def texts(page: AppTest) -> str:
     """Everything the page says in words, Markdown's escapes taken out."""
     kinds = (
         page.title,
-        page.subheader,
+        page.header,
         page.markdown,
         page.caption,
         page.text,

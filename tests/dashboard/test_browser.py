@@ -30,7 +30,10 @@ FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 ]
-CHARTS = {"": 1, "drift": 4, "performance": 5, "review": 7, "runs": 0, "ledger": 1}
+CHARTS = {"": 4, "drift": 12, "performance": 8, "review": 17, "runs": 5, "ledger": 1}
+LOOKS = pytest.mark.parametrize(
+    ("width", "dark"), [(1440, False), (1440, True), (390, False)], ids=["light", "dark", "phone"]
+)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +116,7 @@ def drawn(page: Page) -> int:
 
 
 @pytest.mark.parametrize("name", CHARTS)
-@pytest.mark.parametrize(("width", "dark"), [(1440, False), (1440, True), (390, False)], ids=["light", "dark", "phone"])
+@LOOKS
 def test_a_page_is_drawn_whole_and_asks_nobody_else(
     name: str, width: int, dark: bool, address: str, browser: Browser
 ) -> None:

@@ -187,7 +187,7 @@ def test_a_verdict_that_only_patience_changes_is_not_called_unchanged(
     assert policy_frames.reading(replayed) == says
 
 
-def test_no_layer_is_empty_since_a_screen_reader_would_announce_it() -> None:
+def test_no_layer_is_empty_since_a_browser_warns_of_its_endless_axis() -> None:
     for changes, layers in (({}, (2, 1)), ({"min_samples": 5000}, (3, 2))):
         found = a_replay(DOSSIER, **changes)
         verdicts = policy_charts.verdicts_over_time(policy_frames.replay_frame(found))

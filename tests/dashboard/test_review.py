@@ -74,7 +74,7 @@ def test_the_page_reads_from_why_to_the_hashes_and_leaves_nothing_out(workspace:
     dossier = a_lifelike_desk(workspace)
     page = open_page("review", config_of(workspace))
     assert not page.exception
-    assert [heading.value for heading in page.subheader] == [
+    assert [heading.value for heading in page.header] == [
         "Champion 2 against challenger 3",
         "Gates",
         "Swap set",

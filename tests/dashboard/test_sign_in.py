@@ -70,7 +70,7 @@ def is_closed(page: AppTest) -> bool:
     return (
         [title.value for title in page.title] == ["Mend"]
         and len(page.button) <= 1
-        and not (page.dataframe or page.table or page.metric or page.subheader or page.sidebar.children)
+        and not (page.dataframe or page.table or page.metric or page.header or page.sidebar.children)
     )
 
 

@@ -116,7 +116,7 @@ def test_the_drift_page_shows_every_part_of_a_look(workspace: Workspace, open_pa
     page = open_page("drift", config_of(workspace))
     assert not page.exception
     said = texts(page)
-    assert [heading.value for heading in page.subheader] == [
+    assert [heading.value for heading in page.header] == [
         "What moved, where it matters",
         "How it moved",
         "Feature by time",
@@ -266,7 +266,7 @@ def performance(workspace: Workspace, open_page: Open, outcomes: dict[str, Any],
 def test_before_the_first_look_the_performance_page_says_what_to_run(workspace: Workspace, open_page: Open) -> None:
     page = open_page("performance", config_of(workspace))
     assert "Nothing has been measured or estimated yet" in page.info[0].value
-    assert not page.subheader
+    assert not page.header
 
 
 def test_the_performance_page_shows_floor_vintages_calibration_and_the_record_of_estimates(
@@ -274,7 +274,7 @@ def test_the_performance_page_shows_floor_vintages_calibration_and_the_record_of
 ) -> None:
     page = performance(workspace, open_page, some_outcomes())
     said = texts(page)
-    assert [heading.value for heading in page.subheader] == [
+    assert [heading.value for heading in page.header] == [
         "Against the floor",
         "What came true, by vintage",
         "How many go bad",
