@@ -30,9 +30,7 @@ with st.container(border=True):
     st.header("How long they took")
     deadline_s = workspace.settings.notebooks.deadline.total_seconds()
     taken = runs.assign(failed=runs["status"].ne("succeeded"), seconds=runs["seconds"].clip(lower=0.1))
-    st.caption(
-        f"A logarithmic scale. One that takes longer than {deadline_s:,.0f} s is stopped: notebooks.deadline."
-    )
+    st.caption(f"A logarithmic scale. One that takes longer than {deadline_s:,.0f} s is stopped: notebooks.deadline.")
     chart(
         desk_charts.run_times(taken[["as_of", "notebook", "seconds", "failed", "run_id"]], deadline_s=deadline_s),
         alt=f"{words.count(len(runs), 'run')}, {failed} failed, median {runs['seconds'].median():.1f} s.",
