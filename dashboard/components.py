@@ -62,7 +62,7 @@ def labels(*found: words.Label) -> None:
 
 def chart(figure: Any, *, alt: str) -> None:
     """A chart as wide as its place, with its content in words for those who do not see it."""
-    st.altair_chart(figure.configure(aria=False), width="stretch", alt=alt)  # not its hundreds of marks, one by one
+    st.altair_chart(figure.configure_mark(aria=False), width="stretch", alt=alt)  # not its hundreds of marks, one by one
 
 
 def finding(summary: DriftSummary, result: Mapping[str, Any] | None) -> None:
