@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 import pandas as pd
@@ -10,6 +9,7 @@ import streamlit as st
 
 from dashboard import charts, distributions, findings, loaders, moves, words
 from dashboard.components import chart, clock, facts, finding, listed, not_seen, opened, pick, weight_history
+from dashboard.framed import framed
 from monitoring.checks import SCORE
 from monitoring.summary import DriftSummary
 from pipeline.drift_frames import drift_checks_frame, joint_sentence
@@ -149,11 +149,7 @@ def show_report(cycle: dict[Any, Any], result: dict[str, Any] | None) -> None:
         on_click="ignore",
     )
     if st.toggle("Show it here", key="report"):
-        page = html.escape(loaders.recorded(workspace, path, sha256).decode(), quote=True)
-        st.iframe(
-            f'<iframe sandbox="allow-scripts" srcdoc="{page}" style="border:0;width:100%;height:98vh"></iframe>',
-            height=800,
-        )
+        framed(loaders.recorded(workspace, path, sha256), sha256=sha256, height=800)
 
 
 st.title("Drift")

@@ -16,7 +16,6 @@ from threading import Event, Thread
 
 from builders import REPOSITORY
 
-QUIET = subprocess.DEVNULL
 SECRET = "0123456789abcdef" * 2
 ANN = {"sub": "ann", "name": "Ann *Officer*", "groups": ["staff", "risk-approvers"]}
 BOB = {"sub": "bob", "name": "Bob Analyst", "groups": ["staff"]}
@@ -41,14 +40,27 @@ def wait_for(port: int) -> None:
 
 
 @contextmanager
-def running(command: list[str], port: int, **variables: str) -> Iterator[str]:
-    """A server of its own process, until the block ends."""
-    with subprocess.Popen(command, env=os.environ | variables, cwd=REPOSITORY, stdout=QUIET, stderr=QUIET) as server:
-        try:
-            wait_for(port)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
+def running(
+    command: list[str], port: int, *, folder: Path = REPOSITORY, log: Path | None = None, **variables: str
+) -> Iterator[str]:
+    """A server of its own process, until the block ends. `log`: file for what it says; else nobody hears it."""
+    with (log or Path(os.devnull)).open("wb") as said:
+        command_env = os.environ | variables
+        with subprocess.Popen(command, env=command_env, cwd=folder, stdout=said, stderr=said) as server:
+            try:
+                wait_for(port)
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                server.terminate()
+
+
+@contextmanager
+def streamlit_run(folder: Path, *, log: Path | None = None, **variables: str) -> Iterator[str]:
+    """The desk.py of a folder as `mend dashboard` starts ours, on a port of its own."""
+    port = a_free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "desk.py", "--server.port", str(port)]
+    with running(command, port, folder=folder, log=log, **variables) as url:
+        yield url
 
 
 @contextmanager
