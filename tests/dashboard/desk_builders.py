@@ -11,7 +11,9 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext, SSLSocket
 from threading import Event, Thread
 
 from builders import REPOSITORY
@@ -113,7 +115,31 @@ def add(config: Path, *lines: str) -> None:
 
 
 @contextmanager
-def a_proxy(desk: str, **headers: str) -> Iterator[str]:
+def a_site(page: str) -> Iterator[str]:
+    """Somebody else's site on this machine: one page, whatever is asked for."""
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+        def log_message(self, *given: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            serving.join()
+
+
+@contextmanager
+def a_proxy(desk: str, *, tls: SSLContext | None = None, **headers: str) -> Iterator[str]:
     """A reverse proxy that adds headers to the first request of a connection, and leaves in what the browser sent."""
     ours = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items()).encode()
     target, ended, relays = int(desk.rpartition(":")[2]), Event(), list[Thread]()
@@ -123,30 +149,43 @@ def a_proxy(desk: str, **headers: str) -> Iterator[str]:
             while not ended.is_set():
                 if select.select([listening], [], [], 0.1)[0]:
                     pair = (listening.accept()[0], socket.create_connection(("127.0.0.1", target)))
-                    relays.append(Thread(target=_relay, args=(*pair, ours, ended)))
+                    relays.append(Thread(target=_relay, args=(*pair, ours, ended, tls)))
                     relays[-1].start()
 
         accepting = Thread(target=accept)
         accepting.start()
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             ended.set()
             for thread in (accepting, *relays):
                 thread.join()
 
 
-def _relay(browser: socket.socket, desk: socket.socket, ours: bytes, ended: Event) -> None:
+def _relay(browser: socket.socket, desk: socket.socket, ours: bytes, ended: Event, tls: SSLContext | None) -> None:
     """Carry bytes both ways until one side hangs up."""
-    with browser, desk:
+    with desk:
         try:
-            head, _, rest = browser.recv(65536).partition(b"\r\n")
-            desk.sendall(head + b"\r\n" + ours + rest)
-            while not ended.is_set():
-                for source in select.select([browser, desk], [], [], 0.1)[0]:
-                    found = source.recv(65536)
-                    if not found:
-                        return
-                    (desk if source is browser else browser).sendall(found)
+            with browser if tls is None else tls.wrap_socket(browser, server_side=True) as opened:
+                head, _, rest = opened.recv(65536).partition(b"\r\n")
+                desk.sendall(head + b"\r\n" + ours + rest)
+                while not ended.is_set():
+                    # What TLS has read ahead no longer shows on the socket.
+                    ready = isinstance(opened, SSLSocket) and opened.pending()
+                    for source in [opened] if ready else select.select([opened, desk], [], [], 0.1)[0]:
+                        found = source.recv(65536)
+                        if not found:
+                            return
+                        (desk if source is opened else opened).sendall(found)
         except OSError:
             return  # one of the two hung up
+
+
+def a_certificate(folder: Path, name: str) -> SSLContext:
+    """TLS for a name that nobody but its own certificate vouches for."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
