@@ -20,7 +20,7 @@ LONG = 30  # rows from which a table scrolls in its place
 def shown(table: pd.DataFrame, *, alt: str) -> None:
     """A table of plain text: page text while it is short, else a place to scroll in."""
     if len(table) > LONG:
-        st.dataframe(table, hide_index=True, height=420, alt=alt)
+        st.dataframe(words.legible_frame(table), hide_index=True, height=420, alt=words.legible(alt))
     else:
         facts(table.map(words.plain))
 
@@ -77,7 +77,7 @@ def segments(dossier: Dossier) -> None:
     worst = frame.iloc[int(frame["drop"].argmax())]
     names = [segment.name for segment in dossier.evidence.segments]
     chart(
-        charts.segments(frame),
+        charts.segments(words.legible_frame(frame)),
         alt=f"F1 of both models in {words.count(len(frame), 'segment')}; worst drop in {worst['segment']} "
         f"{worst['value']}, {words.percent(worst['drop'])}.",
     )

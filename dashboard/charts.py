@@ -59,6 +59,7 @@ def weight_over_time(frame: pd.DataFrame, *, limit: float) -> Figure:
 
     Columns `as_of, weighted_share, change_kind, recommendation, rows`, as the ledger's looks have them.
     """
+    frame = frame[["as_of", "weighted_share", "change_kind", "recommendation", "rows"]]  # the rest is not drawn
     moved = frame["change_kind"].ne("none").map({True: _CALLS[1], False: _CALLS[2]})
     shown = frame.assign(reading=moved.mask(frame["recommendation"] == "retrain", _CALLS[0]))
     judged, others = shown[shown["weighted_share"].notna()], shown[shown["weighted_share"].isna()]

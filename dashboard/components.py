@@ -63,7 +63,7 @@ def labels(*found: words.Label) -> None:
 
 def chart(figure: Any, *, alt: str) -> None:
     """A chart as wide as its place, with its content in words for those who do not see it."""
-    st.altair_chart(figure, width="stretch", alt=alt)
+    st.altair_chart(figure, width="stretch", alt=words.legible(alt))
 
 
 def finding(summary: DriftSummary, result: Mapping[str, Any] | None) -> None:
@@ -86,7 +86,7 @@ def not_seen(workspace: Workspace, cycle: Mapping[Any, Any]) -> None:
         st.warning(findings.other_format(number))
         return
     st.warning("The drift notebook of this cycle failed. Nothing is known about drift in this window.")
-    st.text(cycle["note"])
+    st.text(words.legible(cycle["note"]))
 
 
 def weight_history(cycles: pd.DataFrame, *, limit: float) -> None:
@@ -131,7 +131,11 @@ def pick(label: str, options: Sequence[str], *, link: str, shown: Callable[[str]
     found = next((option for option in options if wanted and option.startswith(wanted)), None)
     if wanted and found is None:
         st.warning(f"The link names a {label.lower()} that is not on this page; here is the first instead.")
-    picked = st.selectbox(label, options, index=options.index(found) if found else 0, format_func=shown, key=link)
+
+    def legibly(option: str) -> str:
+        return words.legible(shown(option), most=200)
+
+    picked = st.selectbox(label, options, index=options.index(found) if found else 0, format_func=legibly, key=link)
     assert picked is not None
     st.query_params[link] = picked
     return picked

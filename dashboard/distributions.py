@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from dashboard.words import legible
+
 SAMPLES = ("reference", "window")
 MOST_CATEGORIES = 12
 
@@ -43,6 +45,7 @@ def category_shares(reference: pd.Series, window: pd.Series) -> pd.DataFrame:
     kept, others = shares.iloc[:MOST_CATEGORIES], shares.iloc[MOST_CATEGORIES:]
     if len(others):
         kept = pd.concat([kept, others.sum().to_frame(f"{len(others)} others").T])
+    kept.index = kept.index.map(lambda category: legible(category, most=60))
     return kept.rename_axis("category").reset_index().melt(id_vars="category", var_name="sample", value_name="share")
 
 

@@ -62,7 +62,7 @@ def _count(title: str, value: str, beside: str) -> None:
 
 
 def _figure(pair: Paired, *, unit: str) -> None:
-    title = words.METRICS[pair.metric]
+    title, unit = words.METRICS[pair.metric], words.plain(unit, most=40)
     if pair.difference is None:
         st.metric(title, "–", border=True, help="Cannot be measured on these rows.")
         return
@@ -88,7 +88,10 @@ def gates(dossier: Dossier) -> None:
         "Distance to each limit, in units of that limit; right of the line is within it. "
         "A gate that also asks for significance can pass on the left, or stay undecided on the right: see its note."
     )
-    chart(charts.gates(checks_frame(dossier)), alt=f"Margins of six gates: {verdicts.passed(dossier.checks)}.")
+    chart(
+        charts.gates(words.legible_frame(checks_frame(dossier))),
+        alt=f"Margins of six gates: {verdicts.passed(dossier.checks)}.",
+    )
 
 
 def comparison(dossier: Dossier, *, unit: str) -> None:
@@ -105,8 +108,11 @@ def comparison(dossier: Dossier, *, unit: str) -> None:
     with st.grid(2, min_column_width=300):
         for panel, rows in charts.panels(comparison_frame(measured)):
             told = "; ".join(_spoken(measured.pair(metric), unit) for metric in rows["metric"])
-            chart(charts.comparison_panel(rows, unit=unit if panel == "money" else ""), alt=f"{told}.")
-    facts(_metrics_table(dossier, unit))
+            chart(
+                charts.comparison_panel(rows, unit=words.legible(unit, most=40) if panel == "money" else ""),
+                alt=f"{told}.",
+            )
+    facts(_metrics_table(dossier, words.plain(unit, most=40)))
     listed(_scale(dossier, unit))
 
 

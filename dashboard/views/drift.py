@@ -34,7 +34,10 @@ def show_questions(summary: DriftSummary, checks: pd.DataFrame) -> None:
     limited = checks[checks["limit"].notna()]
     beyond = ", ".join(dict.fromkeys(checks.loc[checks["drifted"], "feature"])) or "none"
     if len(limited):
-        chart(charts.check_limits(checks), alt=f"{limited['feature'].nunique()} features; past their limit: {beyond}.")
+        chart(
+            charts.check_limits(words.legible_frame(checks)),
+            alt=f"{limited['feature'].nunique()} features; past their limit: {beyond}.",
+        )
     if len(limited) < len(checks):
         st.caption(f"{words.count(len(checks) - len(limited), 'question')} without a limit: too few rows to tell.")
     value, beside = findings.psi_text(findings.check_of(summary, SCORE, "psi"))
@@ -57,7 +60,10 @@ def show_score(result: dict[str, Any]) -> None:
     )
     most = frame.iloc[0]
     told = f"{most['feature']} {findings.pp(most['change'])} percentage points"
-    chart(charts.contributions(frame), alt=f"Contributions of {len(frame)} features; most moves: {told}.")
+    chart(
+        charts.contributions(words.legible_frame(frame)),
+        alt=f"Contributions of {len(frame)} features; most moves: {told}.",
+    )
     with st.expander("Every feature in numbers", icon=":material/table:"):
         facts(moves.contributions_table(frame))
     segments = moves.segments_table(result)
@@ -69,7 +75,7 @@ def show_score(result: dict[str, Any]) -> None:
 def show_together(result: dict[str, Any]) -> None:
     """Do features hang together as they did?"""
     st.subheader("How features go together")
-    st.text(joint_sentence(result["joint"]) if result["joint"] else "Not tested with this window.")
+    st.text(words.legible(joint_sentence(result["joint"])) if result["joint"] else "Not tested with this window.")
     pairs = moves.pairs_table(result["joint"])
     if len(pairs):
         st.caption("Pairs that show it most: correlation of the two, with its 95 % interval and rows.")
@@ -92,20 +98,22 @@ def show_distribution(summary: DriftSummary, checks: pd.DataFrame) -> None:
     st.subheader("How one feature moved")
     known = workspace.settings.data.features
     worst_first = dict.fromkeys([*checks["feature"], *(note.feature for note in summary.notes)])
-    name = st.selectbox("Feature", [each for each in worst_first if each in known], key="feature")
+    name = st.selectbox(
+        "Feature", [each for each in worst_first if each in known], key="feature", format_func=words.legible
+    )
     bounds = (summary.window.start, summary.window.end)
     before = loaders.reference(workspace, workspace.reference_sha256)
     now = loaders.window(workspace, str(workspace.root), *bounds, summary.timestamp)
     asked = checks[checks["feature"] == name].to_dict("records")
     moved = "; ".join(row["seen"] for row in asked) or "not judged in this window"
-    st.text(f"{name}: {moved}")
+    st.text(words.legible(f"{name}: {moved}"))
     st.caption(
         f"Reference: {words.count(len(before), 'row')}. "
         f"Window: {words.count(len(now), 'row')}, {words.day(bounds[0])} to {words.day(bounds[1])}."
     )
     if known[name].kind == "numeric":
         shares = distributions.numeric_shares(before[name], now[name])
-        drawn: Any = charts.numeric_distribution(shares, unit=known[name].unit)
+        drawn: Any = charts.numeric_distribution(shares, unit=words.legible(known[name].unit, most=40))
     else:
         drawn = charts.category_distribution(distributions.category_shares(before[name], now[name]))
     chart(drawn, alt=f"{name} in the reference and in the window: {moved}")

@@ -26,7 +26,7 @@ cycles = loaders.cycles(workspace, head)
 def who() -> str:
     """Champion and desk in two plain sentences."""
     reign = f"**Version {words.plain(champion['version'])}** is champion since **{words.day(champion['since'])}**."
-    names = " and ".join(f"Version {item.row['challenger']}" for item in waiting)
+    names = " and ".join(f"Version {words.plain(item.row['challenger'])}" for item in waiting)
     desk = f"**{names} {'waits' if len(waiting) == 1 else 'wait'} for a signature.**" if names else "Nothing waits."
     return f"{reign} {desk}"
 
@@ -38,7 +38,7 @@ def tiles(cycle: pd.Series, summary: DriftSummary | None, result: dict[str, Any]
         st.metric(title, str(value), beside, delta_color="off", delta_arrow="off", border=True)
 
     with st.grid(5, min_column_width=150):
-        tile("Champion", f"Version {champion['version']}", f"since {words.day(champion['since'])}")
+        tile("Champion", f"Version {words.plain(champion['version'])}", f"since {words.day(champion['since'])}")
         tile("Waits for a person", len(waiting), "to be signed")
         tile("State", findings.state_label(cycle["status"], result)[0], f"cycle of {words.day(cycle['as_of'])}")
         if summary is not None:
@@ -92,7 +92,7 @@ rollback.banner(workspace)
 for item in waiting:
     st.page_link(
         "views/review.py",
-        label=f"Review version {item.row['challenger']}, before {words.day(item.row['expires_at'])}",
+        label=f"Review version {words.plain(item.row['challenger'])}, before {words.day(item.row['expires_at'])}",
         icon=":material/fact_check:",
         query_params={"digest": item.digest},
     )

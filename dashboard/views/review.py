@@ -38,7 +38,7 @@ def show_standing(item: Reviewed, dossier: Dossier) -> None:
         with st.container(border=True):
             verdict, at = item.decision["verdict"], words.day(item.decision["at"])
             st.markdown(f"**{verdict.capitalize()}** as of {at} by {words.plain(item.decision['actor'])}, who wrote:")
-            st.text(item.decision["reason"])
+            st.text(words.legible(item.decision["reason"]))
             signed = workspace.ledger.entry("signature", item.digest)
             st.caption(words.plain(verdicts.signed_as(signed.body if signed else None)))
 
@@ -72,7 +72,11 @@ def show_others(items: list[Reviewed]) -> None:
             "Reason": [each.decision["reason"] if each.decision else "" for each in items],
             "Digest": [each.digest[:12] for each in items],
         }
-        st.dataframe(pd.DataFrame(table), hide_index=True, alt=f"{len(items)} other dossiers with where they stand.")
+        st.dataframe(
+            words.legible_frame(pd.DataFrame(table)),
+            hide_index=True,
+            alt=f"{len(items)} other dossiers with where they stand.",
+        )
 
 
 if not desk:

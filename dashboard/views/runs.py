@@ -13,19 +13,20 @@ from dashboard.components import clock, opened, pick
 workspace = opened()
 head = loaders.head(workspace)
 runs = loaders.runs(workspace, head)
+MOST = 20_000  # characters of a cell or an output; the downloaded file holds them all
 ICONS = {"succeeded": "✓", "failed": "✗"}
 
 
 def text_of(value: str | list[str]) -> str:
     """A notebook's text, which is a string or a list of lines."""
-    return "".join(value)
+    return words.legible("".join(value), most=MOST)
 
 
 def show_output(output: dict[str, Any]) -> None:
     """What a cell printed or returned, as text; a chart or a page only in the downloaded file."""
     if output["output_type"] == "error":
         st.error("This cell failed:", icon=":material/error:")
-        st.code(f"{output['ename']}: {output['evalue']}", language=None, wrap_lines=True)
+        st.code(words.legible(f"{output['ename']}: {output['evalue']}"), language=None, wrap_lines=True)
         return
     data = output.get("data", {})
     text = text_of(output.get("text") or data.get("text/plain", ""))
@@ -68,7 +69,7 @@ with st.container(border=True):
     names = {"as_of": "As of", "run_id": "Run", "error": "Error", "status": "Status", "notebook": "Notebook"}
     seconds = st.column_config.NumberColumn("Seconds", format="%.1f")
     st.dataframe(
-        shown.rename(columns=names),
+        words.legible_frame(shown.rename(columns=names)),
         hide_index=True,
         height=300,
         column_config={"seconds": seconds},
@@ -89,7 +90,7 @@ with st.container(border=True):
     st.caption(f"The executed copy, as recorded. SHA-256 {sha256}")
     if run["error"]:
         st.error("This run failed:", icon=":material/error:")
-        st.text(run["error"])
+        st.text(words.legible(run["error"]))
     st.download_button(
         "Download .ipynb",
         data=lambda: loaders.recorded(workspace, path, sha256),
@@ -117,4 +118,4 @@ with st.container(border=True):
             "What it did": newest["note"],
         }
     )
-    st.dataframe(table, hide_index=True, height=300, alt="Cycles, newest first.")
+    st.dataframe(words.legible_frame(table), hide_index=True, height=300, alt="Cycles, newest first.")
