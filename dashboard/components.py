@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, findings, loaders, words
+from dashboard import charts, findings, loaders, viewer, words
 from monitoring.summary import DriftSummary
 from pipeline.errors import MendError
 from pipeline.wiring import Workspace
@@ -39,13 +39,12 @@ def opened() -> Workspace:
 
 
 def clock(workspace: Workspace) -> None:
-    """What time it is in this workspace, and whose clock says so."""
-    last = workspace.ledger.last_cycle()
+    """What time it is in this workspace, whose clock says so, and in which zone times are told."""
+    last, now = workspace.ledger.last_cycle(), workspace.now()
     name = words.plain(workspace.settings.model.name)
-    if last is not None and last["clock"] == "replay":
-        st.caption(f"{name} · lives on a simulated clock, as of **{words.day(last['as_of'])}** (UTC)")
-    else:
-        st.caption(f"{name} · as of {words.day(workspace.now())} UTC")
+    simulated = "lives on a simulated clock, " if last is not None and last["clock"] == "replay" else ""
+    zone = words.plain(viewer.zone_name())
+    st.caption(f"{name} · {simulated}as of **{words.day(now)}** · times in {zone}", help=viewer.on_hover(now))
 
 
 def label(found: words.Label) -> None:
@@ -63,7 +62,18 @@ def labels(*found: words.Label) -> None:
 
 def chart(figure: Any, *, alt: str) -> None:
     """A chart as wide as its place, with its content in words for those who do not see it."""
+    for part in _parts(figure):
+        if isinstance(part.data, pd.DataFrame):
+            part.data = words.legible_frame(part.data)
     st.altair_chart(figure, width="stretch", alt=words.legible(alt))
+
+
+def _parts(figure: Any) -> Iterator[Any]:
+    """A chart and the charts that it is made of."""
+    yield figure
+    for name in ("layer", "hconcat", "vconcat", "concat"):
+        for each in getattr(figure, name, []):
+            yield from _parts(each)
 
 
 def finding(summary: DriftSummary, result: Mapping[str, Any] | None) -> None:
@@ -133,9 +143,17 @@ def pick(label: str, options: Sequence[str], *, link: str, shown: Callable[[str]
         st.warning(f"The link names a {label.lower()} that is not on this page; here is the first instead.")
 
     def legibly(option: str) -> str:
-        return words.legible(shown(option), most=200)
+        return words.legible(shown(option), most=words.CELL)
 
     picked = st.selectbox(label, options, index=options.index(found) if found else 0, format_func=legibly, key=link)
     assert picked is not None
     st.query_params[link] = picked
     return picked
+
+
+def pick_feature(names: Sequence[str]) -> str | None:
+    """One feature; the page's address names it (`?feature=`). None where there is none to choose from."""
+    if not names:
+        st.caption("There is no feature to choose from.")
+        return None
+    return pick("Feature", names, link="feature", shown=str)

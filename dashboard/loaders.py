@@ -3,7 +3,6 @@
 # ruff: noqa: ARG001  (arguments that nobody reads are keys of the cache)
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,12 +15,13 @@ import streamlit as st
 from monitoring.summary import DriftSummary
 from pipeline.alerts.journal import read_state
 from pipeline.alerts.values import Alert, Severity
-from pipeline.errors import IntegrityError
+from pipeline.any_window import Seen, look_between
 from pipeline.gate.dossier import Dossier
+from pipeline.gate.values import Check
 from pipeline.promotion.review import Reviewed, pending, read_dossier, reviewed
+from pipeline.recorded import recorded as recorded
 from pipeline.settings import load_settings
 from pipeline.stores.ledger import Entry
-from pipeline.stores.pruned import taken_away
 from pipeline.stores.verify import Verification, verify
 from pipeline.wiring import Workspace, open_workspace
 
@@ -78,6 +78,20 @@ def champions(_workspace: Workspace, head: str) -> pd.DataFrame:
     return frame.assign(until=frame["since"].shift(-1))
 
 
+@st.cache_data(ttl=TTL, max_entries=4, show_spinner=False)
+def acts(_workspace: Workspace, head: str) -> dict[str, list[dict[str, Any]]]:
+    """The newest acts of each kind that a history tells, oldest first."""
+    kinds = ("champion", "challenger", "dossier", "decision", "alert")
+    return {kind: _workspace.ledger.acts(kind, limit=NEWEST) for kind in kinds}
+
+
+def reign(workspace: Workspace) -> dict[str, Any]:
+    """Who is champion, since when, and who put it there."""
+    found = workspace.ledger.reign()
+    assert found is not None
+    return found
+
+
 @st.cache_data(ttl=TTL, max_entries=16, show_spinner=False)
 def entries(_workspace: Workspace, head: str, kind: str | None, limit: int | None) -> list[Entry]:
     """Ledger entries, newest first."""
@@ -116,6 +130,12 @@ def window(_workspace: Workspace, root: str, start: datetime, end: datetime, as_
     return _workspace.traffic.scored(start, end, as_of=as_of)
 
 
+@st.cache_data(ttl=TTL, max_entries=4, show_spinner="Looking at this window")
+def any_window(_workspace: Workspace, head: str, start: datetime, end: datetime) -> Seen:
+    """A stretch of traffic against the reference, by hand."""
+    return look_between(_workspace, start, end)
+
+
 @st.cache_data(ttl=TTL, max_entries=8, show_spinner=False)
 def open_alerts(_workspace: Workspace, head: str) -> list[Alert]:
     """What is wrong now, what wants somebody today first, then the newest."""
@@ -139,22 +159,10 @@ def dossier(workspace: Workspace, digest: str) -> Dossier:
     return read_dossier(workspace, digest)
 
 
-def recorded(workspace: Workspace, path: str, sha256: str | None) -> bytes:
-    """A file's content, if it is the one that the ledger recorded.
-
-    Raises:
-        IntegrityError: The file was pruned, is not readable, or is not the recorded one.
-    """
-    try:
-        content = (workspace.root / path).read_bytes()
-    except OSError as error:
-        if (taken := taken_away(workspace.ledger, path, sha256)) is not None:
-            told = f"{taken.kind} on {taken.recorded_at:%Y-%m-%d} by {taken.actor} (entry {taken.seq} of the ledger)"
-            raise IntegrityError(path, told) from None
-        raise IntegrityError(path, f"not readable: {error.strerror}") from None
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise IntegrityError(path, "not the file that the ledger recorded; not shown")
-    return content
+@st.cache_data(ttl=TTL, max_entries=512, show_spinner=False)
+def gate_checks(_workspace: Workspace, digest: str) -> tuple[Check, ...]:
+    """The gates of a dossier, which never change under its digest."""
+    return read_dossier(_workspace, digest).checks
 
 
 def cycle_at(workspace: Workspace, as_of: datetime) -> dict[Any, Any] | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 import unicodedata
-from datetime import datetime
+from contextvars import ContextVar
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal
 
 import pandas as pd
@@ -19,13 +20,14 @@ from pipeline.gate.values import Interval
 from pipeline.promotion.state import Standing
 
 MOST = 2000  # characters of one text on a page, as many as the forms let a person write
+CELL, UNIT = 200, 40  # of one in a table or a list of choices, and of a unit beside a number
 SEAM = ":small[]"  # an empty element of Streamlit's Markdown: what stands on its two sides is not read together
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")
 # Escaped or not, Streamlit makes links of addresses, icons of :material/…:, and other signs of -- and >=.
 _READ_TOGETHER = re.compile(
     r"(?<=:)(?=//|material/|[\w+-]+:)|(?<=www)(?=\.)|(?<=@)(?=[\w-])|(?<=[-<>~])(?=[-=>])", re.IGNORECASE
 )
-
+VIEWER: ContextVar[tzinfo] = ContextVar("VIEWER", default=UTC)  # in whose clock times are told
 Colour = Literal["green", "red", "orange", "gray", "blue"]
 Label = tuple[str, str, Colour]  # words, icon, colour: never colour alone
 
@@ -62,13 +64,32 @@ IDEALS = {"calibration_intercept": 0, "calibration_slope": 1}  # best in the mid
 
 
 def day(moment: datetime) -> str:
-    """A date, and the time where there is one.
+    """A date, and the time where there is one, in the zone of whoever looks (`VIEWER`).
+
+    Midnight in UTC is a day and not a moment: as-of dates of a replay do not move with the reader.
 
     >>> day(datetime.fromisoformat("2006-07-01T00:00Z")), day(datetime.fromisoformat("2006-07-01T08:05Z"))
-    ('1 Jul 2006', '1 Jul 2006 08:05')
+    ('1 Jul 2006', '1 Jul 2006 08:05 UTC')
+    >>> from zoneinfo import ZoneInfo
+    >>> token = VIEWER.set(ZoneInfo("America/New_York"))
+    >>> day(datetime.fromisoformat("2006-07-01T00:00Z")), day(datetime.fromisoformat("2006-07-01T02:05Z"))
+    ('1 Jul 2006', '30 Jun 2006 22:05 EDT')
+    >>> VIEWER.reset(token)
     """
-    text = f"{moment.day} {moment:%b %Y}"
-    return text if (moment.hour, moment.minute) == (0, 0) else f"{text} {moment:%H:%M}"
+    moment = moment.astimezone(UTC)
+    if (moment.hour, moment.minute) == (0, 0):
+        return f"{moment.day} {moment:%b %Y}"
+    local = moment.astimezone(VIEWER.get())
+    return f"{local.day} {local:%b %Y %H:%M %Z}"
+
+
+def utc(moment: datetime) -> str:
+    """A moment to the second as it stands on record, for those who compare.
+
+    >>> utc(datetime.fromisoformat("2006-07-01T08:05:09Z"))
+    '2006-07-01 08:05:09 UTC'
+    """
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def percent(share: float | None, digits: int = 0) -> str:
@@ -110,9 +131,10 @@ def _has_shape(character: str) -> bool:
     return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
 
 
-def legible_frame(frame: pd.DataFrame, *, most: int = 200) -> pd.DataFrame:
+def legible_frame(frame: pd.DataFrame, *, most: int = CELL) -> pd.DataFrame:
     """A table or the data of a chart, every text of it legible."""
-    return frame.map(lambda cell: legible(cell, most=most) if isinstance(cell, str) else cell)
+    texts = frame.select_dtypes(["object", "string", "category"])
+    return frame.assign(**texts.map(lambda cell: legible(cell, most=most) if isinstance(cell, str) else cell))
 
 
 def legible_document(value: Any) -> Any:

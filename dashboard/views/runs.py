@@ -2,51 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
-from dashboard import findings, loaders, words
-from dashboard.components import clock, opened, pick
+from dashboard import desk_charts, executed, findings, loaders, words
+from dashboard.components import chart, clock, opened, pick
 
 workspace = opened()
 head = loaders.head(workspace)
 runs = loaders.runs(workspace, head)
-MOST = 20_000  # characters of a cell or an output; the downloaded file holds them all
 ICONS = {"succeeded": "✓", "failed": "✗"}
-
-
-def text_of(value: str | list[str]) -> str:
-    """A notebook's text, which is a string or a list of lines."""
-    return words.legible("".join(value), most=MOST)
-
-
-def show_output(output: dict[str, Any]) -> None:
-    """What a cell printed or returned, as text; a chart or a page only in the downloaded file."""
-    if output["output_type"] == "error":
-        st.error("This cell failed:", icon=":material/error:")
-        st.code(words.legible(f"{output['ename']}: {output['evalue']}"), language=None, wrap_lines=True)
-        return
-    data = output.get("data", {})
-    text = text_of(output.get("text") or data.get("text/plain", ""))
-    if "text/html" in data and text.lstrip().startswith(("alt.", "<", "<IPython")):
-        st.caption("A chart: download the notebook to see it.")
-    elif text.strip():
-        st.code(text, language=None, height=min(400, 60 + 22 * text.count("\n")))
-
-
-def show_notebook(notebook: dict[str, Any]) -> None:
-    """Every cell in order, read-only, nothing of it executed or rendered."""
-    for cell in notebook["cells"]:
-        source = text_of(cell["source"])
-        if cell["cell_type"] == "code":
-            if source.strip():
-                st.code(source, language="python")
-            for output in cell["outputs"]:
-                show_output(output)
-        else:
-            st.text(source)
 
 
 st.title("Runs")
@@ -60,6 +25,18 @@ with st.grid(3, min_column_width=150):
     st.metric("Notebook runs", f"{len(runs):,}", border=True)
     st.metric("Failed", f"{failed:,}", border=True)
     st.metric("Median time", f"{runs['seconds'].median():.1f} s", border=True)
+
+with st.container(border=True):
+    st.subheader("How long they took")
+    deadline_s = workspace.settings.notebooks.deadline.total_seconds()
+    taken = runs.assign(failed=runs["status"].ne("succeeded"), seconds=runs["seconds"].clip(lower=0.1))
+    st.caption(
+        f"A logarithmic scale. One that takes longer than {deadline_s:,.0f} s is stopped (`notebooks.deadline`)."
+    )
+    chart(
+        desk_charts.run_times(taken[["as_of", "notebook", "seconds", "failed", "run_id"]], deadline_s=deadline_s),
+        alt=f"{words.count(len(runs), 'run')}, {failed} failed, median {runs['seconds'].median():.1f} s.",
+    )
 
 with st.container(border=True):
     st.subheader("Notebook runs")
@@ -100,7 +77,7 @@ with st.container(border=True):
         on_click="ignore",
     )
     with st.expander("Show the notebook", icon=":material/menu_book:"):
-        show_notebook(loaders.document(workspace, path, sha256))
+        executed.show(loaders.document(workspace, path, sha256))
 
 cycles = loaders.cycles(workspace, head)
 if cycles.empty:

@@ -12,8 +12,10 @@ import struct
 import sys
 from pathlib import Path
 
+from dashboard_builders import PAGES
+from desk_builders import drawn_whole, served
 from playwright.sync_api import sync_playwright
-from test_browser import CHARTS, CHROMIUM, FLAGS, drawn, open_in, served
+from test_browser import CHROMIUM, FLAGS, open_in
 
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1  # netdevice(7)
 
@@ -40,13 +42,9 @@ def main(config: Path) -> None:
     complaints: list[str] = []
     with served(config) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for name, charts in CHARTS.items():
-            page, seen = open_in(browser, f"{url}/{name}", width=1440)
-            page.wait_for_function(
-                "n => document.querySelectorAll('[data-testid=stVegaLiteChart] :is(canvas, svg.marks)').length >= n",
-                arg=charts,
-            )
-            found[name] = drawn(page)
+        for name in PAGES:
+            page, seen = open_in(browser, f"{url}/{name.removeprefix('overview')}", width=1440)
+            found[name] = drawn_whole(page)
             complaints += seen["errors"] + [host for host in seen["hosts"] if host not in ("127.0.0.1", "")]
             page.close()
         browser.close()

@@ -15,8 +15,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext, SSLSocket
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 from builders import REPOSITORY
+
+from pipeline.settings import CONFIG_VARIABLE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 SECRET = "0123456789abcdef" * 2
 ANN = {"sub": "ann", "name": "Ann *Officer*", "groups": ["staff", "risk-approvers"]}
@@ -63,6 +69,22 @@ def streamlit_run(folder: Path, *, log: Path | None = None, **variables: str) ->
     command = [sys.executable, "-m", "streamlit", "run", "desk.py", "--server.port", str(port)]
     with running(command, port, folder=folder, log=log, **variables) as url:
         yield url
+
+
+@contextmanager
+def served(config: Path) -> Iterator[str]:
+    """Our pages behind their guard, over these settings."""
+    with streamlit_run(REPOSITORY / "dashboard", **{CONFIG_VARIABLE: str(config)}) as url:
+        yield url
+
+
+def drawn_whole(page: Page) -> int:
+    """How many charts a page has, once every one of them has marks on it."""
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]"
+        ".every(each => each.querySelector('canvas, svg.marks'))"
+    )
+    return page.locator("[data-testid=stVegaLiteChart]").count()
 
 
 @contextmanager
@@ -136,6 +158,27 @@ def a_site(page: str) -> Iterator[str]:
         finally:
             server.shutdown()
             serving.join()
+
+
+@contextmanager
+def asked_for(asked: list[str]) -> Iterator[int]:
+    """A port of this machine that answers nobody, and remembers each that came."""
+    ended = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def accept() -> None:
+            while not ended.is_set():
+                if select.select([listening], [], [], 0.1)[0]:
+                    with listening.accept()[0] as came:
+                        asked.append(str(came.getpeername()))
+
+        accepting = Thread(target=accept)
+        accepting.start()
+        try:
+            yield int(listening.getsockname()[1])
+        finally:
+            ended.set()
+            accepting.join()
 
 
 @contextmanager

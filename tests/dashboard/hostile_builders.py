@@ -17,6 +17,7 @@ from builders import AS_OF, GO_LIVE, a_settings_file, judged, put_on_record
 from dashboard_builders import a_cycle, a_lifelike_dossier, a_summary, some_applicants
 from look_builders import a_result
 
+from dashboard.charts import NOTEBOOK_MIME
 from monitoring.summary import DriftSummary
 from monitoring.values import State
 from pipeline.alerts.journal import write_state
@@ -127,10 +128,24 @@ def _runs(workspace: Workspace) -> None:
     said = {"output_type": "stream", "name": "stdout", "text": [HOSTILE, LONG]}
     shown = {"output_type": "display_data", "data": {"text/html": LONG, "text/plain": HOSTILE}}
     broke = {"output_type": "error", "ename": HOSTILE, "evalue": LONG, "traceback": [LONG]}
+    outside = "https://evil.example/x.png"
+    spec = {
+        "title": LONG,
+        "data": {"values": [{"x": HOSTILE, "y": 1}]},
+        "layer": [
+            {
+                "mark": "bar",
+                "encoding": {"x": {"field": "x"}, "y": {"field": "y"}, "href": {"value": "javascript:alert(5)"}},
+            },
+            {"mark": {"type": "image", "url": outside}},
+            {"data": {"url": "https://evil.example/d.json"}, "mark": "point"},
+        ],
+    }
+    drawn = {"output_type": "display_data", "data": {NOTEBOOK_MIME: spec, "text/plain": HOSTILE}}
     cells = [
         {"cell_type": "markdown", "source": HOSTILE},
         {"cell_type": "markdown", "source": [LONG]},
-        {"cell_type": "code", "source": HOSTILE, "outputs": [said, shown, broke]},
+        {"cell_type": "code", "source": HOSTILE, "outputs": [said, shown, broke, drawn]},
         {"cell_type": "code", "source": "half a pair: \ud800", "outputs": []},
     ]
     path = f"monitoring/runs/{hashlib.sha256(SHORT.encode()).hexdigest()[:8]}/drift.ipynb"
