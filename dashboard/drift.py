@@ -68,7 +68,7 @@ def how(workspace: Workspace, frame: pd.DataFrame, summary: DriftSummary) -> Non
 def _small(feature: Any, before: pd.Series, now: pd.Series, *, alt: str) -> None:
     if feature.kind == "numeric":
         shares = distributions.numeric_shares(before, now, bins=20, upper=0.95)
-        chart(drift_charts.small_distribution(shares, unit=words.legible(feature.unit, most=words.UNIT)), alt=alt)
+        chart(drift_charts.small_distribution(shares, unit=words.unit_of(feature.unit)), alt=alt)
     else:
         chart(drift_charts.small_categories(distributions.category_shares(before, now, most=4)), alt=alt)
 
@@ -202,7 +202,7 @@ def one_feature(workspace: Workspace, summary: DriftSummary, checks: pd.DataFram
     )
     if known[name].kind == "numeric":
         shares = distributions.numeric_shares(before[name], now[name])
-        drawn: Any = charts.numeric_distribution(shares, unit=words.legible(known[name].unit, most=words.UNIT))
+        drawn: Any = charts.numeric_distribution(shares, unit=words.unit_of(known[name].unit))
     else:
         drawn = charts.category_distribution(distributions.category_shares(before[name], now[name]))
     chart(drawn, alt=f"{name} in the reference and in the window: {moved}")

@@ -20,7 +20,7 @@ from pipeline.gate.values import Interval
 from pipeline.promotion.state import Standing
 
 MOST = 2000  # characters of one text on a page, as many as the forms let a person write
-CELL, UNIT = 200, 40  # of one in a table or a list of choices, and of a unit beside a number
+CELL, UNIT = 200, 40  # of one in a table or a list of choices, and of a unit
 SEAM = ":small[]"  # an empty element of Streamlit's Markdown: what stands on its two sides is not read together
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")
 # Escaped or not, Streamlit makes links of addresses, icons of :material/…:, and other signs of -- and >=.
@@ -129,6 +129,15 @@ def legible(text: object, *, most: int = MOST) -> str:
 
 def _has_shape(character: str) -> bool:
     return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
+
+
+def unit_of(text: str) -> str:
+    """A unit that can stand in the title of an axis, which Vega copies into an expression of its own as it is.
+
+    >>> unit_of('per 1" pipe'), unit_of("USD")
+    ('per 1” pipe', 'USD')
+    """
+    return " ".join(legible(text, most=UNIT).split()).replace('"', "”").replace("\\", "⧵")
 
 
 def legible_frame(frame: pd.DataFrame, *, most: int = CELL) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from pipeline.watching import units
 
 workspace = opened()
 desk = loaders.desk(workspace)
-unit = words.legible(workspace.settings.profit.unit, most=words.UNIT)
+unit = words.unit_of(workspace.settings.profit.unit)
 MOST_FEATURES = 8
 OPEN = (Standing.PENDING, Standing.WAITING)
 

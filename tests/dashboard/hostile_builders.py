@@ -50,6 +50,7 @@ LINE = " ".join(READS_AS_MORE)  # one printable line
 HOSTILE = "\n".join([f"a{TURNED}b{WITHOUT_WIDTH}c", *READS_AS_MORE, "# d", "- e"])
 LONG = HOSTILE + "x" * 1_000_000
 SHORT = f"<b>ann</b>![x](//evil.example)$x$:red[x]{TURNED}{WITHOUT_WIDTH}"  # where a column of the ledger ends it
+UNIT = f'"+alert(6)+"\\{HOSTILE}'  # as the title of an axis it would be part of an expression
 NAME = "www.evil.example"  # of the model: letters, digits, dots
 CATEGORY, NUMBER = f"c {LINE}"[:200], f"n {HOSTILE}"[:200]  # features: the ledger takes no longer name; the gate takes
 # none that cannot be printed for a segment.
@@ -62,11 +63,11 @@ _FREE = {"reason", "why", "moved", "promise_source", "cannot_see", "booked_only"
 def hostile_settings(folder: Path) -> Path:
     """The small bank's settings, with names and units of somebody's choosing."""
     path = a_settings_file(
-        folder, name=json.dumps(NAME), unit=json.dumps(HOSTILE), approvers=json.dumps([SHORT, HOSTILE, LONG])
+        folder, name=json.dumps(NAME), unit=json.dumps(UNIT), approvers=json.dumps([SHORT, HOSTILE, LONG])
     )
     text, category = path.read_text(encoding="utf-8"), json.dumps(CATEGORY)
     text = text.replace("low_doc = ", f"{category} = ").replace("new_business = {}", f"{category} = {{}}")
-    unit = json.dumps(HOSTILE)
+    unit = json.dumps(UNIT)
     text = text.replace('employees = { kind = "numeric", min = 0, unit = "people" }',
                         f'{json.dumps(NUMBER)} = {{ kind = "numeric", min = 0, unit = {unit} }}')  # fmt: skip
     path.write_text(text, encoding="utf-8")
@@ -179,6 +180,8 @@ def _poisoned(value: Any, key: str = "") -> Any:
         return {name: _poisoned(each, name) for name, each in value.items()}
     if isinstance(value, list):
         return [_poisoned(each, key) for each in value]
+    if key == "unit":
+        return UNIT
     return f"{value} {HOSTILE}" if isinstance(value, str) and key in _FREE else value
 
 
