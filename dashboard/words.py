@@ -137,7 +137,7 @@ def unit_of(text: str) -> str:
     >>> unit_of('per 1" pipe'), unit_of("USD")
     ('per 1” pipe', 'USD')
     """
-    return " ".join(legible(text, most=UNIT).split()).replace('"', "”").replace("\\", "⧵")
+    return " ".join(legible(text, most=UNIT).split()).replace('"', "”").replace("\\", "/")
 
 
 def legible_frame(frame: pd.DataFrame, *, most: int = CELL) -> pd.DataFrame:
