@@ -44,7 +44,7 @@ def main(config: Path) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for name in PAGES:
             page, seen = open_in(browser, f"{url}/{name.removeprefix('overview')}", width=1440)
-            found[name] = drawn_whole(page)
+            found[name] = drawn_whole(page, name)
             complaints += seen["errors"] + [host for host in seen["hosts"] if host not in ("127.0.0.1", "")]
             page.close()
         browser.close()

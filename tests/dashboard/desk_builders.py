@@ -24,6 +24,7 @@ from pipeline.settings import CONFIG_VARIABLE
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+FEWEST_CHARTS = {"overview": 4, "drift": 4, "performance": 4, "review": 4, "runs": 1, "ledger": 1}
 SECRET = "0123456789abcdef" * 2
 ANN = {"sub": "ann", "name": "Ann *Officer*", "groups": ["staff", "risk-approvers"]}
 BOB = {"sub": "bob", "name": "Bob Analyst", "groups": ["staff"]}
@@ -78,11 +79,15 @@ def served(config: Path) -> Iterator[str]:
         yield url
 
 
-def drawn_whole(page: Page) -> int:
-    """How many charts a page has, once every one of them has marks on it."""
+def drawn_whole(page: Page, name: str) -> int:
+    """How many charts a page has, once there are enough for this page and every one of them has marks on it."""
     page.wait_for_function(
-        "() => [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]"
-        ".every(each => each.querySelector('canvas, svg.marks'))"
+        """fewest => {
+            const charts = [...document.querySelectorAll('[data-testid=stVegaLiteChart]')];
+            return charts.length >= fewest && charts.every(each => each.querySelector('canvas, svg.marks'));
+        }""",
+        arg=FEWEST_CHARTS[name],
+        timeout=60_000,
     )
     return page.locator("[data-testid=stVegaLiteChart]").count()
 

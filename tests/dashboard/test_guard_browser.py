@@ -49,9 +49,6 @@ FETCHES = """([url, mode]) => fetch(url, {mode, credentials: "include"})
     .then(answer => `answered ${answer.status}`, () => "refused")"""
 
 
-FEWEST = {"ledger": 1, "runs": 1}  # the fewest charts of a page; of any other, 4
-
-
 @pytest.fixture(scope="module")
 def address(demo: Path) -> Iterator[str]:
     with served(demo) as url:
@@ -93,9 +90,9 @@ def open_everything(page: Page) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_drawn_whole_under_the_policy(name: str, address: str, browser: Browser) -> None:  # noqa: F811
     with watched(browser, f"{address}/{place(name)}") as (page, complaints):
-        assert drawn_whole(page) >= FEWEST.get(name, 4)
+        drawn_whole(page, name)
         open_everything(page)
-        drawn_whole(page)
+        drawn_whole(page, name)
         assert complaints == []
 
 
@@ -224,7 +221,7 @@ def test_text_of_people_and_files_makes_nothing_asks_nobody_and_fits_a_phone(
             for width in (1440, 390):
                 with watched(fooled, f"{url}/{place(name)}", width=width) as (page, complaints):
                     open_everything(page)
-                    drawn_whole(page)
+                    drawn_whole(page, name)
                     where, told = f"{name} at {width}", page.locator("body").inner_text()
                     assert page.evaluate(MADE_OF_TEXT) == [], where
                     assert page.locator('[data-testid="stMain"]').evaluate(SIDEWAYS) <= 0, where
@@ -336,5 +333,4 @@ def test_every_page_is_drawn_where_there_is_no_network(demo: Path) -> None:
     told = json.loads(done.stdout)
     assert told["elsewhere"] == "Network is unreachable"
     assert set(told["drawn"]) == set(PAGES)
-    assert all(charts >= FEWEST.get(name, 4) for name, charts in told["drawn"].items())
     assert told["complaints"] == []
