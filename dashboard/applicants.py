@@ -19,9 +19,9 @@ LONG = 30  # rows from which a table scrolls in its place
 def shown(table: pd.DataFrame, *, alt: str) -> None:
     """A table of plain text: page text while it is short, else a place to scroll in."""
     if len(table) > LONG:
-        st.dataframe(table, hide_index=True, height=420, alt=alt)
+        st.dataframe(words.legible_frame(table), hide_index=True, height=420, alt=words.legible(alt))
     else:
-        facts(table.map(words.plain))
+        facts(table.map(lambda cell: words.plain(cell, most=words.CELL)))
 
 
 def swap(dossier: Dossier, *, unit: str) -> None:

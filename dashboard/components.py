@@ -62,7 +62,19 @@ def labels(*found: words.Label) -> None:
 
 def chart(figure: Any, *, alt: str) -> None:
     """A chart as wide as its place, with its content in words for those who do not see it."""
-    st.altair_chart(figure.configure_mark(aria=False), width="stretch", alt=alt)  # not its hundreds of marks, one by one
+    for part in _parts(figure):
+        if isinstance(part.data, pd.DataFrame):
+            part.data = words.legible_frame(part.data)
+    spoken = figure.configure_mark(aria=False)  # the whole in words, and not its hundreds of marks one by one
+    st.altair_chart(spoken, width="stretch", alt=words.legible(alt))
+
+
+def _parts(figure: Any) -> Iterator[Any]:
+    """A chart and the charts that it is made of."""
+    yield figure
+    for name in ("layer", "hconcat", "vconcat", "concat"):
+        for each in getattr(figure, name, []):
+            yield from _parts(each)
 
 
 def finding(summary: DriftSummary, result: Mapping[str, Any] | None) -> None:
@@ -85,7 +97,7 @@ def not_seen(workspace: Workspace, cycle: Mapping[Any, Any]) -> None:
         st.warning(findings.other_format(number))
         return
     st.warning("The drift notebook of this cycle failed. Nothing is known about drift in this window.")
-    st.text(cycle["note"])
+    st.text(words.legible(cycle["note"]))
 
 
 def weight_history(cycles: pd.DataFrame, *, limit: float) -> None:
@@ -130,7 +142,11 @@ def pick(label: str, options: Sequence[str], *, link: str, shown: Callable[[str]
     found = next((option for option in options if wanted and option.startswith(wanted)), None)
     if wanted and found is None:
         st.warning(f"The link names a {label.lower()} that is not on this page; here is the first instead.")
-    picked = st.selectbox(label, options, index=options.index(found) if found else 0, format_func=shown, key=link)
+
+    def legibly(option: str) -> str:
+        return words.legible(shown(option), most=words.CELL)
+
+    picked = st.selectbox(label, options, index=options.index(found) if found else 0, format_func=legibly, key=link)
     assert picked is not None
     st.query_params[link] = picked
     return picked

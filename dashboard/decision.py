@@ -103,7 +103,14 @@ def form(dossier: Dossier, digest: str, verdict: Verdict) -> None:
         show_decider(settings)
     with st.form("decision", border=False):
         if local:
-            st.selectbox("Who decides", approvers, index=None, key="actor", placeholder="Choose your name")
+            st.selectbox(
+                "Who decides",
+                approvers,
+                index=None,
+                key="actor",
+                placeholder="Choose your name",
+                format_func=words.legible,
+            )
             st.caption("Local, unverified: this page takes your word for who you are.")
         st.text_area("Reason (goes on record)", key="reason", max_chars=2000)
         st.form_submit_button(
@@ -120,8 +127,8 @@ def show_decider(settings: Settings) -> None:
     """Who is about to decide, known by the sign-in and by nothing they could type; and whether they may."""
     try:
         someone = sign_in.person(settings)
-        st.text(f"You decide as {someone.name or someone.subject}, on record as:")
-        st.code(someone.actor, language=None, wrap_lines=True)
+        st.text(f"You decide as {words.legible(someone.name or someone.subject, most=words.CELL)}, on record as:")
+        st.code(words.legible(someone.actor), language=None, wrap_lines=True)
         require_authority(someone, settings.approval, settings.identity, wall=wall_clock())
     except RefusedError as refusal:
         st.warning(f"You cannot decide: {words.plain(refusal)}. A try is refused, and goes on record.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -12,6 +11,7 @@ import streamlit as st
 
 from dashboard import charts, distributions, drift_charts, findings, heat, loaders, moves, ranking, words
 from dashboard.components import chart, facts, one_line_for_known_errors, pick_feature
+from dashboard.framed import framed
 from monitoring.checks import SCORE
 from monitoring.summary import DriftSummary
 from pipeline.drift_frames import joint_sentence
@@ -68,7 +68,7 @@ def how(workspace: Workspace, frame: pd.DataFrame, summary: DriftSummary) -> Non
 def _small(feature: Any, before: pd.Series, now: pd.Series, *, alt: str) -> None:
     if feature.kind == "numeric":
         shares = distributions.numeric_shares(before, now, bins=20, upper=0.95)
-        chart(drift_charts.small_distribution(shares, unit=feature.unit), alt=alt)
+        chart(drift_charts.small_distribution(shares, unit=words.unit_of(feature.unit)), alt=alt)
     else:
         chart(drift_charts.small_categories(distributions.category_shares(before, now, most=4)), alt=alt)
 
@@ -165,7 +165,7 @@ def score_spread(result: Result) -> None:
 def together(result: Result) -> None:
     """Do features hang together as they did?"""
     st.header("How features go together")
-    st.text(joint_sentence(result["joint"]) if result["joint"] else "Not tested with this window.")
+    st.text(words.legible(joint_sentence(result["joint"])) if result["joint"] else "Not tested with this window.")
     pairs = moves.pairs_table(result["joint"])
     if len(pairs):
         st.caption("Pairs that show it most: correlation of the two, with its 95 % interval and rows.")
@@ -194,7 +194,7 @@ def one_feature(workspace: Workspace, summary: DriftSummary, checks: pd.DataFram
     before, now = _both(workspace, summary)
     asked = checks[checks["feature"] == name].to_dict("records")
     moved = "; ".join(row["seen"] for row in asked) or "not judged in this window"
-    st.text(f"{name}: {moved}")
+    st.text(words.legible(f"{name}: {moved}"))
     missing = [words.percent(float(rows[name].isna().mean()), 1) for rows in (before, now)]
     st.caption(
         f"Reference: {words.count(len(before), 'row')}, {missing[0]} missing. Window: {words.count(len(now), 'row')}, "
@@ -202,7 +202,7 @@ def one_feature(workspace: Workspace, summary: DriftSummary, checks: pd.DataFram
     )
     if known[name].kind == "numeric":
         shares = distributions.numeric_shares(before[name], now[name])
-        drawn: Any = charts.numeric_distribution(shares, unit=known[name].unit)
+        drawn: Any = charts.numeric_distribution(shares, unit=words.unit_of(known[name].unit))
     else:
         drawn = charts.category_distribution(distributions.category_shares(before[name], now[name]))
     chart(drawn, alt=f"{name} in the reference and in the window: {moved}")
@@ -284,8 +284,4 @@ def _report(workspace: Workspace, cycle: dict[Any, Any], result: Result | None) 
         on_click="ignore",
     )
     if st.toggle("Show it here", key="report"):
-        page = html.escape(loaders.recorded(workspace, path, sha256).decode(), quote=True)
-        st.iframe(
-            f'<iframe sandbox="allow-scripts" srcdoc="{page}" style="border:0;width:100%;height:98vh"></iframe>',
-            height=800,
-        )
+        framed(loaders.recorded(workspace, path, sha256), sha256=sha256, height=800)

@@ -32,7 +32,9 @@ def show(workspace: Workspace, items: Sequence[Reviewed]) -> None:
     if len(items) > SHOWN:
         with st.expander(f"{len(items) - SHOWN} older ones", icon=":material/history:"):
             st.dataframe(
-                _plain_table(items[SHOWN:]), hide_index=True, alt=f"{len(items) - SHOWN} older dossiers, newest first."
+                words.legible_frame(_plain_table(items[SHOWN:])),
+                hide_index=True,
+                alt=f"{len(items) - SHOWN} older dossiers, newest first.",
             )
 
 
@@ -42,7 +44,7 @@ def _line(workspace: Workspace, item: Reviewed) -> dict[str, str]:
         "Judged as of": words.day(row["as_of"]),
         "Version": words.plain(f"{row['challenger']} against {row['champion']}"),
         "Came to": words.STANDINGS[item.standing][0],
-        "Why": words.plain(why(workspace, item)),
+        "Why": words.plain(why(workspace, item), most=words.CELL),
         "Dossier": f"[{item.digest[:8]}](review?digest={item.digest})",
     }
 

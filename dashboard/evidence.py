@@ -39,7 +39,7 @@ def _count(title: str, value: str, beside: str) -> None:
 
 
 def _figure(pair: Paired, *, unit: str) -> None:
-    title = words.METRICS[pair.metric]
+    title, unit = words.METRICS[pair.metric], words.plain(unit)
     if pair.difference is None:
         st.metric(title, "–", border=True, help="Cannot be measured on these rows.")
         return
@@ -77,7 +77,7 @@ def comparison(dossier: Dossier, *, unit: str) -> None:
         for panel, rows in charts.panels(comparison_frame(dossier.evidence)):
             told = "; ".join(judgement.spoken(dossier.evidence.pair(metric), unit) for metric in rows["metric"])
             chart(charts.comparison_panel(rows, unit=unit if panel == "money" else ""), alt=f"{told}.")
-    facts(judgement.metrics_table(dossier, unit))
+    facts(judgement.metrics_table(dossier, words.plain(unit)))
     listed(judgement.beside_the_metrics(dossier, unit))
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import words
 from dashboard.charts import NOTEBOOK_MIME
 
-LONGEST = 20_000  # characters of one output that are shown; the file has them all
+LONGEST = 20_000  # characters of one cell or output that are shown; the file has them all
 
 
 def show(notebook: Mapping[str, Any]) -> None:
@@ -28,8 +28,10 @@ def show(notebook: Mapping[str, Any]) -> None:
 
 
 def text_of(value: str | list[str]) -> str:
-    """A notebook's text, which is a string or a list of lines."""
-    return "".join(value)
+    """A notebook's text, which is a string or a list of lines, as far as it is shown."""
+    whole = "".join(value)
+    left = f"\n… {len(whole) - LONGEST:,} more characters in the file" if len(whole) > LONGEST else ""
+    return words.legible(whole[:LONGEST], most=LONGEST) + left
 
 
 def _words(source: str) -> None:
@@ -45,13 +47,13 @@ def _words(source: str) -> None:
 def _output(output: Mapping[str, Any], *, key: str) -> None:
     if output["output_type"] == "error":
         st.error("This cell failed:", icon=":material/error:")
-        st.code(f"{output['ename']}: {output['evalue']}"[:LONGEST], language=None, wrap_lines=True)
+        st.code(words.legible(f"{output['ename']}: {output['evalue']}"), language=None, wrap_lines=True)
         return
     data = output.get("data", {})
     if NOTEBOOK_MIME in data:
         spec = data[NOTEBOOK_MIME]
         st.vega_lite_chart(
-            spec=json.loads(spec) if isinstance(spec, str) else spec,
+            spec=words.legible_document(json.loads(spec) if isinstance(spec, str) else spec),
             alt=text_of(data.get("text/plain", "A chart of the notebook.")),
             key=f"chart-{key}",
         )
@@ -60,5 +62,4 @@ def _output(output: Mapping[str, Any], *, key: str) -> None:
     if "text/html" in data and text.lstrip().startswith(("alt.", "<", "<IPython")):
         st.caption("A chart of an older notebook: download it to see it.")
     elif text.strip():
-        left = f"\n… {len(text) - LONGEST:,} more characters in the file" if len(text) > LONGEST else ""
-        st.code(text[:LONGEST] + left, language=None, height=min(400, 60 + 22 * text.count("\n")))
+        st.code(text, language=None, height=min(400, 60 + 22 * text.count("\n")))

@@ -59,5 +59,5 @@ def _told(cell: SwapCell, unit: str) -> dict[str, str]:
         "Applicants": words.plain(cell.segment if cell.segment == ALL else f"{cell.segment} = {cell.value}"),
         "Change": cell.direction,
         "How many": f"{cell.applicants:,}",
-        "Amount at stake": words.money(cell.amount, unit),
+        "Amount at stake": words.plain(words.money(cell.amount, unit)),
     }

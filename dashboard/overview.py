@@ -176,7 +176,7 @@ def _alerts_table(found: Sequence[Alert]) -> pd.DataFrame:
             "Alert": [f"{alert.number} ({alert.severity.value})" for alert in found],
             "What was wrong": [words.plain(_shortened(alert)) for alert in found],
             "Open since": [words.day(alert.opened_at) for alert in found],
-            "Looked after": [words.plain(findings.alert_line(alert)) for alert in found],
+            "Looked after": [words.plain(findings.alert_line(alert), most=words.CELL) for alert in found],
         }
     )
 

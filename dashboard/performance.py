@@ -95,7 +95,7 @@ def profit(outcomes: Outcomes) -> None:
     if not found:
         st.caption("No outcome of this version is final yet, so nothing is known of what its cut-off earns.")
         return
-    here, unit = found["at_cutoff"], found["unit"]
+    here, unit = found["at_cutoff"], words.unit_of(found["unit"])
     money = words.money(here["profit"], unit)
     ends = f" ({words.money(here['low'])} to {words.money(here['high'])} at {words.percent(found['level'])})"
     left = f"; {found['left_out']:,} older ones are left out" if found["left_out"] else ""

@@ -71,7 +71,14 @@ def form(number: int, version: str) -> None:
         show_decider(settings)
     with st.form("rollback", border=False):
         if local:
-            st.selectbox("Who decides", approvers, index=None, key=ACTOR, placeholder="Choose your name")
+            st.selectbox(
+                "Who decides",
+                approvers,
+                index=None,
+                key=ACTOR,
+                placeholder="Choose your name",
+                format_func=words.legible,
+            )
             st.caption("Local, unverified: this page takes your word for who you are.")
         st.text_area("Reason (goes on record)", key=REASON, max_chars=2000)
         st.form_submit_button(VERB, type="primary", icon=":material/undo:", on_click=submit, args=(number, version))

@@ -71,8 +71,8 @@ def who_you_are(someone: Person) -> None:
         st.caption("Local, unverified: nobody vouches for who decides here.")
         return
     until = f", until {words.day(someone.expires_at)}" if someone.expires_at else ""
-    st.text(someone.name or someone.subject)  # as text: Markdown makes links of what looks like an address
-    st.text(f"Signed in by {'the proxy' if someone.method == 'proxy' else someone.issuer}{until}")
+    st.text(words.legible(someone.name or someone.subject, most=words.CELL))
+    st.text(words.legible(f"Signed in by {'the proxy' if someone.method == 'proxy' else someone.issuer}{until}"))
 
 
 def _require_untouched_claims(settings: Settings) -> None:

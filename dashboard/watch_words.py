@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from dashboard.words import METRICS, Label, count, day, metric_number, percent
+from dashboard.words import METRICS, Label, count, day, metric_number, percent, plain
 
 Watch = Mapping[str, Any]
 STATES: dict[str, Label] = {
@@ -38,8 +38,8 @@ def table(watch: Watch) -> pd.DataFrame | None:
             "Metric": METRICS[each["metric"]],
             "Promised gain": metric_number(each["metric"], each["promised_gain"], signed=True),
             f"Gain so far (at {percent(each['level'], 1)})": _gain(each),
-            f"Version {watch['version']}": metric_number(each["metric"], each["value"]),
-            f"Version {watch['replaced']}, same loans": metric_number(each["metric"], each["replaced"]),
+            f"Version {plain(watch['version'])}": metric_number(each["metric"], each["value"]),
+            f"Version {plain(watch['replaced'])}, same loans": metric_number(each["metric"], each["replaced"]),
         }
         for each in watch["metrics"]
         if each["gain"] is not None

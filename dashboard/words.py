@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -18,6 +19,14 @@ from pipeline.gate.swap import ALL, IN, OUT
 from pipeline.gate.values import Interval
 from pipeline.promotion.state import Standing
 
+MOST = 2000  # characters of one text on a page, as many as the forms let a person write
+CELL, UNIT = 200, 40  # of one in a table or a list of choices, and of a unit
+SEAM = ":small[]"  # an empty element of Streamlit's Markdown: what stands on its two sides is not read together
+_MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")
+# Escaped or not, Streamlit makes links of addresses, icons of :material/…:, and other signs of -- and >=.
+_READ_TOGETHER = re.compile(
+    r"(?<=:)(?=//|material/|[\w+-]+:)|(?<=www)(?=\.)|(?<=@)(?=[\w-])|(?<=[-<>~])(?=[-=>])", re.IGNORECASE
+)
 VIEWER: ContextVar[tzinfo] = ContextVar("VIEWER", default=UTC)  # in whose clock times are told
 Colour = Literal["green", "red", "orange", "gray", "blue"]
 Label = tuple[str, str, Colour]  # words, icon, colour: never colour alone
@@ -102,13 +111,62 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else several}"
 
 
-def plain(text: object) -> str:
-    """Any text, so that Markdown shows it letter by letter.
+def legible(text: object, *, most: int = MOST) -> str:
+    """Any text, as it can be read: what has no shape of its own is spelt out, and beyond `most` characters it is cut.
+
+    A character that turns the reading direction would turn our own words beside it; one without width makes two names
+    look alike; half of a surrogate pair cannot be sent to a browser at all.
+
+    >>> legible("paid\\u202eexe.\\u200b"), legible("abcdef", most=4)
+    ('paid⟨U+202E⟩exe.⟨U+200B⟩', 'abcd … (2 of 6 characters left out)')
+    """
+    whole = str(text)
+    shown, left = whole[:most], len(whole) - most
+    if not shown.isprintable():
+        shown = "".join(each if _has_shape(each) else f"⟨U+{ord(each):04X}⟩" for each in shown)
+    return shown if left <= 0 else f"{shown} … ({left:,} of {len(whole):,} characters left out)"
+
+
+def _has_shape(character: str) -> bool:
+    return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
+
+
+def unit_of(text: str) -> str:
+    """A unit that can stand in the title of an axis, which Vega copies into an expression of its own as it is.
+
+    >>> unit_of('per 1" pipe'), unit_of("USD")
+    ('per 1” pipe', 'USD')
+    """
+    return " ".join(legible(text, most=UNIT).split()).replace('"', "”").replace("\\", "/")
+
+
+def legible_frame(frame: pd.DataFrame, *, most: int = CELL) -> pd.DataFrame:
+    """A table or the data of a chart, every text of it legible."""
+    texts = frame.select_dtypes(["object", "string", "category"])
+    return frame.assign(**texts.map(lambda cell: legible(cell, most=most) if isinstance(cell, str) else cell))
+
+
+def legible_document(value: Any) -> Any:
+    """A JSON document, every text of it legible, names included.
+
+    >>> legible_document({"a\\u200b": ["b", 1, None]})
+    {'a⟨U+200B⟩': ['b', 1, None]}
+    """
+    if isinstance(value, dict):
+        return {legible(name): legible_document(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [legible_document(each) for each in value]
+    return legible(value) if isinstance(value, str) else value
+
+
+def plain(text: object, *, most: int = MOST) -> str:
+    """Any text, so that Markdown shows it letter by letter, in one line, as `legible` has it.
 
     >>> print(plain("new_business *and* <b>"))
     new\\_business \\*and\\* \\<b\\>
     """
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])", r"\\\1", " ".join(str(text).split()))
+    parts = _READ_TOGETHER.split(" ".join(legible(text, most=most).split()))
+    return SEAM.join(_MARKS.sub(r"\\\1", part) for part in parts)
 
 
 def unmarked(markdown: str) -> str:

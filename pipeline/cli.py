@@ -229,7 +229,7 @@ def dashboard(
     if not has_followed(workspace):  # a crash came between a decision and its registry
         _print_registry(workspace)
     os.environ[CONFIG_VARIABLE] = str(settings.source)
-    script = NOTEBOOKS.parent / "dashboard" / "app.py"
+    script = NOTEBOOKS.parent / "dashboard" / "desk.py"
     os.chdir(script.parent)  # where .streamlit/config.toml is
     options = ["--server.port", str(port), *streamlit_options(settings, address=address)]
     command = [sys.executable, "-m", "streamlit", "run", str(script), *options]

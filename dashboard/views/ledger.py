@@ -31,7 +31,7 @@ def show_verification(found: Verification) -> None:
         )
         return
     st.error(f"The record breaks in {words.count(len(found.breaks), 'place')}:", icon=":material/gpp_bad:")
-    st.text("\n".join(found.breaks))
+    st.text("\n".join(words.legible(each, most=300) for each in found.breaks))
 
 
 def show_champions() -> None:
@@ -92,7 +92,9 @@ def show_entries() -> None:
             "Hash": [entry.hash for entry in found],
         }
     )
-    st.dataframe(table, hide_index=True, height=380, alt=f"{len(found)} ledger entries, newest first.")
+    st.dataframe(
+        words.legible_frame(table), hide_index=True, height=380, alt=f"{len(found)} ledger entries, newest first."
+    )
     by_seq = {entry.seq: entry for entry in found}
     seq = st.selectbox(
         "One entry in full",
@@ -100,10 +102,10 @@ def show_entries() -> None:
         index=None,
         placeholder="Choose a number",
         key="entry",
-        format_func=lambda each: f"#{each} {by_seq[each].kind} {by_seq[each].key[:40]}",
+        format_func=lambda each: f"#{each} {by_seq[each].kind} {words.legible(by_seq[each].key, most=40)}",
     )
     if seq is not None:
-        st.json(by_seq[seq].to_json())
+        st.json(words.legible_document(by_seq[seq].to_json()))
 
 
 st.title("Ledger")

@@ -28,7 +28,7 @@ from pipeline.watching import units
 
 workspace = opened()
 desk = loaders.desk(workspace)
-unit = workspace.settings.profit.unit
+unit = words.unit_of(workspace.settings.profit.unit)
 MOST_FEATURES = 8
 OPEN = (Standing.PENDING, Standing.WAITING)
 
@@ -53,7 +53,7 @@ def show_standing(item: Reviewed, dossier: Dossier) -> None:
         with st.container(border=True):
             verdict, at = item.decision["verdict"], words.day(item.decision["at"])
             st.markdown(f"**{verdict.capitalize()}** as of {at} by {words.plain(item.decision['actor'])}, who wrote:")
-            st.text(item.decision["reason"])
+            st.text(words.legible(item.decision["reason"]))
             signed = workspace.ledger.entry("signature", item.digest)
             st.caption(words.plain(verdicts.signed_as(signed.body if signed else None)))
 

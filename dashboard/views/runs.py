@@ -44,7 +44,7 @@ with st.container(border=True):
     names = {"as_of": "As of", "run_id": "Run", "error": "Error", "status": "Status", "notebook": "Notebook"}
     seconds = st.column_config.NumberColumn("Seconds", format="%.1f")
     st.dataframe(
-        shown.rename(columns=names),
+        words.legible_frame(shown.rename(columns=names)),
         hide_index=True,
         height=300,
         column_config={"seconds": seconds},
@@ -65,7 +65,7 @@ with st.container(border=True):
     st.caption(f"The executed copy, as recorded. SHA-256 {sha256}")
     if run["error"]:
         st.error("This run failed:", icon=":material/error:")
-        st.text(run["error"])
+        st.text(words.legible(run["error"]))
     st.download_button(
         "Download .ipynb",
         data=lambda: loaders.recorded(workspace, path, sha256),
@@ -93,4 +93,4 @@ with st.container(border=True):
             "What it did": newest["note"],
         }
     )
-    st.dataframe(table, hide_index=True, height=300, alt="Cycles, newest first.")
+    st.dataframe(words.legible_frame(table), hide_index=True, height=300, alt="Cycles, newest first.")

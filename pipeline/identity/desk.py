@@ -58,9 +58,15 @@ def is_loopback(address: str) -> bool:
 def streamlit_options(settings: Settings, *, address: str) -> list[str]:
     """What Streamlit is told on its command line: where to listen, for which names, and where its [auth] is.
 
-    A browser that asks for another name than these is turned away, which closes DNS rebinding.
+    A browser that asks for another name than these is turned away, by `dashboard.guard` and for its websocket by
+    Streamlit as well, which closes DNS rebinding.
+
+    >>> from pipeline.settings import load_settings
+    >>> " ".join(streamlit_options(load_settings(), address="::1")[2:])
+    '--server.allowedHosts 127.0.0.1 --server.allowedHosts localhost --server.allowedHosts ::1'
     """
-    names, options = [LOOPBACK, "localhost", *settings.identity.hosts], ["--server.address", address]
+    own = [address] if is_loopback(address) else []  # another address is no name: the settings say what it is called
+    names, options = [LOOPBACK, "localhost", *own, *settings.identity.hosts], ["--server.address", address]
     if settings.identity.mode == "oidc":
         names.append(urlsplit(sign_in(settings)["redirect_uri"]).hostname or "")
         options += ["--secrets.files", str(sign_in_file(settings))]

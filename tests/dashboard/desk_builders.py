@@ -11,12 +11,20 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext, SSLSocket
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 from builders import REPOSITORY
 
-QUIET = subprocess.DEVNULL
+from pipeline.settings import CONFIG_VARIABLE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+FEWEST_CHARTS = {"overview": 4, "drift": 4, "performance": 4, "review": 4, "runs": 1, "ledger": 1}
 SECRET = "0123456789abcdef" * 2
 ANN = {"sub": "ann", "name": "Ann *Officer*", "groups": ["staff", "risk-approvers"]}
 BOB = {"sub": "bob", "name": "Bob Analyst", "groups": ["staff"]}
@@ -41,14 +49,47 @@ def wait_for(port: int) -> None:
 
 
 @contextmanager
-def running(command: list[str], port: int, **variables: str) -> Iterator[str]:
-    """A server of its own process, until the block ends."""
-    with subprocess.Popen(command, env=os.environ | variables, cwd=REPOSITORY, stdout=QUIET, stderr=QUIET) as server:
-        try:
-            wait_for(port)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
+def running(
+    command: list[str], port: int, *, folder: Path = REPOSITORY, log: Path | None = None, **variables: str
+) -> Iterator[str]:
+    """A server of its own process, until the block ends. `log`: file for what it says; else nobody hears it."""
+    with (log or Path(os.devnull)).open("wb") as said:
+        command_env = os.environ | variables
+        with subprocess.Popen(command, env=command_env, cwd=folder, stdout=said, stderr=said) as server:
+            try:
+                wait_for(port)
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                server.terminate()
+
+
+@contextmanager
+def streamlit_run(folder: Path, *, log: Path | None = None, **variables: str) -> Iterator[str]:
+    """The desk.py of a folder as `mend dashboard` starts ours, on a port of its own."""
+    port = a_free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "desk.py", "--server.port", str(port)]
+    with running(command, port, folder=folder, log=log, **variables) as url:
+        yield url
+
+
+@contextmanager
+def served(config: Path) -> Iterator[str]:
+    """Our pages behind their guard, over these settings."""
+    with streamlit_run(REPOSITORY / "dashboard", **{CONFIG_VARIABLE: str(config)}) as url:
+        yield url
+
+
+def drawn_whole(page: Page, name: str) -> int:
+    """How many charts a page has, once there are enough for this page and every one of them has marks on it."""
+    page.wait_for_function(
+        """fewest => {
+            const charts = [...document.querySelectorAll('[data-testid=stVegaLiteChart]')];
+            return charts.length >= fewest && charts.every(each => each.querySelector('canvas, svg.marks'));
+        }""",
+        arg=FEWEST_CHARTS[name],
+        timeout=60_000,
+    )
+    return page.locator("[data-testid=stVegaLiteChart]").count()
 
 
 @contextmanager
@@ -101,7 +142,52 @@ def add(config: Path, *lines: str) -> None:
 
 
 @contextmanager
-def a_proxy(desk: str, **headers: str) -> Iterator[str]:
+def a_site(page: str) -> Iterator[str]:
+    """Somebody else's site on this machine: one page, whatever is asked for."""
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+        def log_message(self, *given: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            serving.join()
+
+
+@contextmanager
+def asked_for(asked: list[str]) -> Iterator[int]:
+    """A port of this machine that answers nobody, and remembers each that came."""
+    ended = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def accept() -> None:
+            while not ended.is_set():
+                if select.select([listening], [], [], 0.1)[0]:
+                    with listening.accept()[0] as came:
+                        asked.append(str(came.getpeername()))
+
+        accepting = Thread(target=accept)
+        accepting.start()
+        try:
+            yield int(listening.getsockname()[1])
+        finally:
+            ended.set()
+            accepting.join()
+
+
+@contextmanager
+def a_proxy(desk: str, *, tls: SSLContext | None = None, **headers: str) -> Iterator[str]:
     """A reverse proxy that adds headers to the first request of a connection, and leaves in what the browser sent."""
     ours = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items()).encode()
     target, ended, relays = int(desk.rpartition(":")[2]), Event(), list[Thread]()
@@ -111,30 +197,43 @@ def a_proxy(desk: str, **headers: str) -> Iterator[str]:
             while not ended.is_set():
                 if select.select([listening], [], [], 0.1)[0]:
                     pair = (listening.accept()[0], socket.create_connection(("127.0.0.1", target)))
-                    relays.append(Thread(target=_relay, args=(*pair, ours, ended)))
+                    relays.append(Thread(target=_relay, args=(*pair, ours, ended, tls)))
                     relays[-1].start()
 
         accepting = Thread(target=accept)
         accepting.start()
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             ended.set()
             for thread in (accepting, *relays):
                 thread.join()
 
 
-def _relay(browser: socket.socket, desk: socket.socket, ours: bytes, ended: Event) -> None:
+def _relay(browser: socket.socket, desk: socket.socket, ours: bytes, ended: Event, tls: SSLContext | None) -> None:
     """Carry bytes both ways until one side hangs up."""
-    with browser, desk:
+    with desk:
         try:
-            head, _, rest = browser.recv(65536).partition(b"\r\n")
-            desk.sendall(head + b"\r\n" + ours + rest)
-            while not ended.is_set():
-                for source in select.select([browser, desk], [], [], 0.1)[0]:
-                    found = source.recv(65536)
-                    if not found:
-                        return
-                    (desk if source is browser else browser).sendall(found)
+            with browser if tls is None else tls.wrap_socket(browser, server_side=True) as opened:
+                head, _, rest = opened.recv(65536).partition(b"\r\n")
+                desk.sendall(head + b"\r\n" + ours + rest)
+                while not ended.is_set():
+                    # What TLS has read ahead no longer shows on the socket.
+                    ready = isinstance(opened, SSLSocket) and opened.pending()
+                    for source in [opened] if ready else select.select([opened, desk], [], [], 0.1)[0]:
+                        found = source.recv(65536)
+                        if not found:
+                            return
+                        (desk if source is opened else opened).sendall(found)
         except OSError:
             return  # one of the two hung up
+
+
+def a_certificate(folder: Path, name: str) -> SSLContext:
+    """TLS for a name that nobody but its own certificate vouches for."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
