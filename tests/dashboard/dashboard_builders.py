@@ -14,6 +14,7 @@ import pandas as pd
 from builders import AS_OF, GO_LIVE, a_dossier, judged, put_on_record
 from streamlit.testing.v1 import AppTest
 
+from dashboard.words import SEAM
 from monitoring.checks import SCORE, Check
 from monitoring.signals import SignalDecision, Trigger
 from monitoring.summary import DriftPolicy, DriftSummary, FeatureDrift, FeatureNote
@@ -56,7 +57,7 @@ def texts(page: AppTest) -> str:
     said = [str(element.value) for kind in kinds for element in kind]
     said += [f"{metric.label}: {metric.value}" for metric in page.metric]
     said += [table.value.to_string() for table in page.table]
-    return "\n".join(said).replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
+    return "\n".join(said).replace(SEAM, "").replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
 
 
 def a_summary(
