@@ -174,8 +174,10 @@ def unmarked(markdown: str) -> str:
 
     >>> unmarked(f"**G4** {plain('new_business *and* <b>')}")
     'G4 new_business *and* <b>'
+    >>> unmarked(plain("ann@bank.example"))
+    'ann@bank.example'
     """
-    return re.sub(r"\\(.)|\*\*", lambda found: found.group(1) or "", markdown)
+    return re.sub(rf"\\(.)|\*\*|{re.escape(SEAM)}", lambda found: found.group(1) or "", markdown)
 
 
 def money(amount: float | None, unit: str = "", *, signed: bool = False) -> str:

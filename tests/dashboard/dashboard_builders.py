@@ -32,7 +32,7 @@ from pipeline.running.cycle import _look_values
 from pipeline.wiring import Workspace
 
 Open = Callable[..., AppTest]
-PAGES = ("overview", "drift", "performance", "review", "runs", "ledger")
+PAGES = ("overview", "drift", "performance", "review", "policy", "runs", "ledger")
 FEATURES = ("loan_amount", "low_doc")
 
 

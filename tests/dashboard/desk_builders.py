@@ -24,7 +24,7 @@ from pipeline.settings import CONFIG_VARIABLE
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-FEWEST_CHARTS = {"overview": 4, "drift": 4, "performance": 4, "review": 4, "runs": 1, "ledger": 1}
+FEWEST_CHARTS = {"overview": 4, "drift": 4, "performance": 4, "review": 4, "policy": 4, "runs": 1, "ledger": 1}
 SECRET = "0123456789abcdef" * 2
 ANN = {"sub": "ann", "name": "Ann *Officer*", "groups": ["staff", "risk-approvers"]}
 BOB = {"sub": "bob", "name": "Bob Analyst", "groups": ["staff"]}

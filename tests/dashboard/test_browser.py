@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from builders import REPOSITORY
+from desk_builders import served
 from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import TimeoutError as PageTimeoutError
 
-from pipeline.settings import CONFIG_VARIABLE, load_settings
+from pipeline.settings import load_settings
 from pipeline.wiring import open_workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
@@ -30,8 +26,9 @@ FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 ]
-CHARTS = {"": 4, "drift": 12, "performance": 8, "review": 17, "runs": 5, "ledger": 1}
+CHARTS = {"": 4, "drift": 12, "performance": 8, "review": 17, "policy": 4, "runs": 5, "ledger": 1}
 STREAMLITS_OWN = {  # what axe finds in elements that Streamlit makes by itself, and where
+    "color-contrast": '[data-testid="stSlider"]',  # the value over a handle, in the dark
     "list": '[data-testid="stSidebarNav"]',
     "listitem": '[data-testid="stSidebarNav"]',
     "svg-img-alt": '[data-testid="stMetricChart"]',
@@ -52,33 +49,6 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened
         opened.close()
-
-
-@contextmanager
-def served(config: Path) -> Iterator[str]:
-    """The dashboard as `mend dashboard` starts it, on a port of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    environment = os.environ | {CONFIG_VARIABLE: str(config)}
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, cwd=REPOSITORY / "dashboard", env=environment, stdout=quiet, stderr=quiet) as server:
-        try:
-            wait_for(port)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.2)
-    raise TimeoutError("the dashboard did not start")
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +133,7 @@ def test_evidently_is_shown_in_a_frame_that_cannot_reach_the_desk(demo: Path, ad
     report.get_by_text("Drift is detected for").first.wait_for(timeout=60_000)
     sandbox = page.frame_locator("iframe").locator("iframe").get_attribute("sandbox")
     assert sandbox == "allow-scripts"
+    assert page.frames[-1].evaluate("() => origin") == "null"
     assert seen["errors"] == []
     assert set(seen["hosts"]) <= {"127.0.0.1", ""}
     page.close()

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from builders import AS_OF, HEAD, OFFICER, a_dossier, judged
 from dashboard_builders import a_cycle, config_of
+from desk_builders import served
 from playwright.sync_api import Browser, Page, expect
-from test_browser import browser, choose, open_in, served, settle
+from test_browser import browser, choose, open_in, settle
 
 from pipeline.wiring import Workspace
 
