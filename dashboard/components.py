@@ -92,17 +92,20 @@ def not_seen(workspace: Workspace, cycle: Mapping[Any, Any]) -> None:
 def weight_history(cycles: pd.DataFrame, *, limit: float) -> None:
     """How much of the score's importance had moved at each look; says how many have no number: a gap is not calm."""
     st.subheader("Drift over time")
+    if cycles.empty:
+        st.caption("No cycle has run yet.")
+        return
     judged, told = cycles[cycles["weighted_share"].notna()], words.percent(limit)
+    numbered, of = int(judged["of_cycles"].sum()), int(cycles["of_cycles"].sum())
     st.caption(
         "Share of what the score rests on (the champion's importance) that features beyond their limit carry. Dashed: "
         f"{told}; a window calls for a new model from here, unless its feed is broken or outcomes say that the model "
-        f"holds. {len(judged):,} of {words.count(len(cycles), 'cycle')} have one; a grey line marks each of the others."
+        f"holds. {numbered:,} of {words.count(of, 'cycle')} have a number; a grey line marks where one has none."
+        + (" Drawn are the worst of each stretch, the first and the newest." if of > len(cycles) else "")
     )
     if len(judged):
         newest = words.percent(judged["weighted_share"].iloc[-1])
-        alt = (
-            f"Share of importance that moved, of {words.count(len(judged), 'cycle')}; newest {newest}, line at {told}."
-        )
+        alt = f"Share of importance that moved, of {words.count(numbered, 'cycle')}; newest {newest}, line at {told}."
         chart(charts.weight_over_time(cycles, limit=limit), alt=alt)
 
 
@@ -123,6 +126,13 @@ def unbroken(cell: object) -> object:
 def listed(lines: Sequence[str]) -> None:
     """Sentences as a list, letter by letter."""
     st.markdown("\n".join(f"- {words.plain(line)}" for line in lines))
+
+
+def leaf(total: int, *, key: str) -> int:
+    """Leaf through a list of so many, page by page, as the address says; returns how many are before the page."""
+    if total <= loaders.PAGE:
+        return 0
+    return (st.pagination(-(-total // loaders.PAGE), key=key, bind="query-params") - 1) * loaders.PAGE
 
 
 def pick(label: str, options: Sequence[str], *, link: str, shown: Callable[[str], str]) -> str:

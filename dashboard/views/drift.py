@@ -17,7 +17,8 @@ from pipeline.frames import drift_frame
 from pipeline.watching import units
 
 workspace = opened()
-cycles = loaders.cycles(workspace, loaders.head(workspace))
+head = loaders.head(workspace)
+cycles = loaders.cycles(workspace, head)
 
 
 def show_questions(summary: DriftSummary, checks: pd.DataFrame) -> None:
@@ -101,7 +102,8 @@ def show_distribution(summary: DriftSummary, checks: pd.DataFrame) -> None:
     st.text(f"{name}: {moved}")
     st.caption(
         f"Reference: {words.count(len(before), 'row')}. "
-        f"Window: {words.count(len(now), 'row')}, {words.day(bounds[0])} to {words.day(bounds[1])}."
+        f"Window: {words.count(summary.rows, 'row')}, {words.day(bounds[0])} to {words.day(bounds[1])}"
+        + (f"; drawn from {len(now):,} of them, evenly spaced in time." if len(now) < summary.rows else ".")
     )
     if known[name].kind == "numeric":
         shares = distributions.numeric_shares(before[name], now[name])
@@ -161,8 +163,10 @@ clock(workspace)
 if cycles.empty:
     st.info("No window has been judged yet. Run `mend replay` (history) or `mend monitor` (from now on).")
     st.stop()
-newest_first = cycles[::-1].to_dict("records")
-names = {f"{cycle['as_of']:%Y-%m-%dT%H:%M}": cycle for cycle in newest_first}
+offered: list[dict[Any, Any]] = cycles[::-1].to_dict("records")
+if (linked := loaders.cycle_linked(workspace, st.query_params.get("as_of", ""))) is not None:
+    offered.append(linked)  # however old it is
+names = {f"{cycle['as_of']:%Y-%m-%dT%H:%M}": cycle for cycle in offered}
 
 
 def shown_cycle(name: str) -> str:
@@ -196,6 +200,6 @@ with st.container(border=True):
     else:
         st.caption("There is no row in this window to draw.")
 with st.container(border=True):
-    weight_history(cycles, limit=workspace.settings.retrain.min_importance)
+    weight_history(loaders.history(workspace, head), limit=workspace.settings.retrain.min_importance)
 with st.container(border=True):
     show_other_tools(summary, cycle, result)

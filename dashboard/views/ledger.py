@@ -6,13 +6,14 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, exports, loaders, rollback, words
-from dashboard.components import chart, clock, facts, opened
+from dashboard.components import chart, clock, facts, leaf, opened
 from pipeline.promotion.rollback import earlier_champions
-from pipeline.stores.verify import Verification, verify
+from pipeline.stores.standing_verification import Standing
 
 workspace = opened()
 head = loaders.head(workspace)
-SHOWN = 500  # entries on the page; the exports hold them all
+PATIENCE_S = 0.4  # for the first reading of a ledger; a year's takes longer and is watched
+MOST_BREAKS = 50
 KINDS = ("decision", "champion", "dossier", "challenger", "signal", "cycle", "run", "reference")
 MORE_KINDS = (
     *("signature", "request", "rollback", "watch", "pruned", "erasure"),
@@ -21,17 +22,48 @@ MORE_KINDS = (
 )
 
 
-def show_verification(found: Verification) -> None:
-    """Verified, or every place where the record breaks."""
-    files = f" and {words.count(found.files, 'file')}" if found.files else ""
-    if found.verified:
-        st.success(
-            f"Verified: {words.count(found.entries, 'entry')}{files}.",
-            icon=":material/verified:",
-        )
+def show_verification(found: Standing) -> None:
+    """Verified, or every place where the record breaks; what was read, and when."""
+    if found.running is not None:
+        done = found.running.progress
+        told = f"Reading entry {done.entries:,} of {found.running.of_entries:,}"
+        if done.of_files:
+            told = f"Reading file {done.files:,} of {done.of_files:,}"
+        share = done.files / done.of_files if done.of_files else done.entries / max(found.running.of_entries, 1)
+        st.progress(min(share, 1.0), text=told)
+    if found.failed:
+        st.error(words.plain(f"Not verified: {found.failed}"), icon=":material/gpp_bad:")
+    if found.breaks:
+        st.error(f"The record breaks in {words.count(len(found.breaks), 'place')}:", icon=":material/gpp_bad:")
+        st.text("\n".join(found.breaks[:MOST_BREAKS]))
+        if (more := len(found.breaks) - MOST_BREAKS) > 0:
+            st.caption(f"And {more:,} more; `mend ledger verify` has all.")
+    if found.full is None:
+        st.info("Nothing is verified yet: the whole ledger is being read.", icon=":material/hourglass_top:")
         return
-    st.error(f"The record breaks in {words.count(len(found.breaks), 'place')}:", icon=":material/gpp_bad:")
-    st.text("\n".join(found.breaks))
+    full, added = found.full, found.added.entries if found.added else 0
+    files = f" and {words.count(full.found.files, 'file')}" if full.with_files else ""
+    if found.verified:
+        st.success(f"Verified: {words.count(full.found.entries + added, 'entry')}{files}.", icon=":material/verified:")
+    st.caption(
+        f"All {words.count(full.found.entries, 'entry')}{files} were read on {words.day(full.ended)} UTC; what was "
+        f"added since, {words.count(added, 'entry')}, now. "
+        + ("" if full.with_files else "Files are checked on request: that reads every one of them.")
+    )
+
+
+def verification() -> None:
+    """What is known of the record, looked at again every second while all of it is read."""
+    reading = loaders.verification().look(patience_s=PATIENCE_S).running is not None
+
+    @st.fragment(run_every=1.0 if reading else None)
+    def shown() -> None:
+        found = loaders.verification().look(patience_s=0.0)
+        show_verification(found)
+        if reading and found.running is None:
+            st.rerun()
+
+    shown()
 
 
 def show_champions() -> None:
@@ -77,10 +109,12 @@ def show_entries() -> None:
     kind = st.selectbox(
         "Kind", ["", *KINDS, *MORE_KINDS], format_func=lambda each: each.replace("_", " ") or "all", key="kind"
     )
-    found = loaders.entries(workspace, head, kind or None, SHOWN)
-    if not found:
+    counts = loaders.counts(workspace, head)
+    total = counts.kinds.get(kind, 0) if kind else counts.entries
+    if not total:
         st.caption("No entry of this kind.")
         return
+    found = loaders.entries(workspace, head, kind or None, skip=leaf(total, key="page"))
     table = pd.DataFrame(
         {
             "#": [entry.seq for entry in found],
@@ -92,7 +126,7 @@ def show_entries() -> None:
             "Hash": [entry.hash for entry in found],
         }
     )
-    st.dataframe(table, hide_index=True, height=380, alt=f"{len(found)} ledger entries, newest first.")
+    st.dataframe(table, hide_index=True, height=380, alt=f"{len(found)} of {total} entries, newest first.")
     by_seq = {entry.seq: entry for entry in found}
     seq = st.selectbox(
         "One entry in full",
@@ -108,12 +142,14 @@ def show_entries() -> None:
 
 st.title("Ledger")
 clock(workspace)
-show_verification(loaders.verified(workspace, head))
-st.caption(
-    "Chain and rows, checked within the last minute. Files are checked on request: that reads every one of them."
-)
+verification()
 with st.container(horizontal=True):
-    full = st.button("Verify every file too", icon=":material/fact_check:")
+    st.button(
+        "Verify every file too",
+        icon=":material/fact_check:",
+        on_click=loaders.verification().begin,
+        kwargs={"with_files": True},
+    )
     st.download_button(
         "Export CSV",
         data=lambda: exports.as_csv(workspace.ledger),
@@ -130,9 +166,6 @@ with st.container(horizontal=True):
         icon=":material/download:",
         on_click="ignore",
     )
-if full:
-    with st.spinner("Reading every file on record"):
-        show_verification(verify(workspace.ledger, workspace=workspace.root))
 with st.container(border=True):
     show_champions()
 with st.container(border=True):

@@ -15,12 +15,13 @@ from monitoring.summary import DriftSummary
 from pipeline.alerts.values import Alert
 
 MOST_ALERTS = 10
+LAST = 8  # cycles of which it is told what they did
 
 workspace = opened()
 head = loaders.head(workspace)
 champion = workspace.require_champion()
 waiting = loaders.waiting(workspace)
-cycles = loaders.cycles(workspace, head)
+last = loaders.newest_cycle(workspace)
 
 
 def who() -> str:
@@ -31,7 +32,7 @@ def who() -> str:
     return f"{reign} {desk}"
 
 
-def tiles(cycle: pd.Series, summary: DriftSummary | None, result: dict[str, Any] | None) -> None:
+def tiles(cycle: loaders.Cycle, summary: DriftSummary | None, result: dict[str, Any] | None) -> None:
     """The state in five numbers, each with what it is counted of."""
 
     def tile(title: str, value: object, beside: str | None = None) -> None:
@@ -84,9 +85,8 @@ def proxy_table(result: dict[str, Any]) -> pd.DataFrame:
 
 st.title("Overview")
 clock(workspace)
-last = cycles.iloc[-1] if len(cycles) else None
-summary = loaders.summary_of(workspace, last.to_dict()) if last is not None else None
-result = loaders.result_of(workspace, last.to_dict()) if last is not None else None
+summary = loaders.summary_of(workspace, last) if last is not None else None
+result = loaders.result_of(workspace, last) if last is not None else None
 st.markdown(who())
 rollback.banner(workspace)
 for item in waiting:
@@ -100,7 +100,7 @@ if last is None:
     st.info("No cycle has run yet. Run `mend replay` (history) or `mend monitor` (from now on).")
     st.stop()
 if summary is None:
-    not_seen(workspace, last.to_dict())
+    not_seen(workspace, last)
 else:
     finding(summary, result)
 if result and result["moved"]:
@@ -122,10 +122,10 @@ if alerts:
         )
 
 with st.container(border=True):
-    weight_history(cycles, limit=workspace.settings.retrain.min_importance)
+    weight_history(loaders.history(workspace, head), limit=workspace.settings.retrain.min_importance)
     st.page_link("views/drift.py", label="Look at one window", icon=":material/waterfall_chart:")
 
-outcomes = loaders.outcomes(workspace, cycles)
+outcomes = loaders.outcomes(workspace)
 if outcomes:
     with st.container(border=True):
         st.subheader("How good the champion is")
@@ -147,6 +147,6 @@ with st.container(border=True):
     st.subheader("What the last cycles did")
     lines = [
         f"- **{words.day(cycle['as_of'])}** {findings.state_text(cycle)}. {words.plain(cycle['note'])}"
-        for cycle in cycles.tail(8)[::-1].to_dict("records")
+        for cycle in loaders.cycles(workspace, head, LAST)[::-1].to_dict("records")
     ]
     st.markdown("\n".join(lines))

@@ -12,7 +12,6 @@ from dashboard.components import chart, clock, facts, label, listed, opened
 from monitoring.outcome_metrics import METRICS
 
 workspace = opened()
-cycles = loaders.cycles(workspace, loaders.head(workspace))
 RANKING_FIRST = [workspace.settings.retrain.metric, *(m for m in METRICS if m != workspace.settings.retrain.metric)]
 
 
@@ -101,7 +100,7 @@ def show_estimates(estimated: dict[str, Any]) -> None:
 
 st.title("Performance")
 clock(workspace)
-outcomes = loaders.outcomes(workspace, cycles)
+outcomes = loaders.outcomes(workspace)
 if outcomes is None:
     st.info(
         "Nothing has been measured or estimated yet: each look that does its job writes it down. Run `mend replay` "

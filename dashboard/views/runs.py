@@ -8,11 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import findings, loaders, words
-from dashboard.components import clock, opened, pick
+from dashboard.components import clock, leaf, opened, pick
 
 workspace = opened()
 head = loaders.head(workspace)
-runs = loaders.runs(workspace, head)
+counts = loaders.counts(workspace, head)
 ICONS = {"succeeded": "✓", "failed": "✗"}
 
 
@@ -50,18 +50,19 @@ def show_notebook(notebook: dict[str, Any]) -> None:
 
 st.title("Runs")
 clock(workspace)
-if runs.empty:
+if not counts.runs:
     st.info("No notebook has run yet. Run `mend replay` (history) or `mend monitor` (from now on).")
     st.stop()
 
-failed = int((runs["status"] != "succeeded").sum())
+newest = loaders.runs(workspace, head)
 with st.grid(3, min_column_width=150):
-    st.metric("Notebook runs", f"{len(runs):,}", border=True)
-    st.metric("Failed", f"{failed:,}", border=True)
-    st.metric("Median time", f"{runs['seconds'].median():.1f} s", border=True)
+    st.metric("Notebook runs", f"{counts.runs:,}", border=True)
+    st.metric("Failed", f"{counts.runs_failed:,}", border=True)
+    st.metric(f"Median time of the newest {len(newest):,}", f"{newest['seconds'].median():.1f} s", border=True)
 
 with st.container(border=True):
     st.subheader("Notebook runs")
+    runs = loaders.runs(workspace, head, skip=leaf(counts.runs, key="runs"))
     columns = ["as_of", "notebook", "status", "seconds", "error", "run_id"]
     shown = runs[columns].assign(status=runs["status"].map(lambda status: f"{ICONS.get(status, '')} {status}"))
     shown = shown.assign(as_of=shown["as_of"].map(words.day), error=shown["error"].fillna(""))
@@ -78,6 +79,9 @@ with st.container(border=True):
 with st.container(border=True):
     st.subheader("One run")
     found = {row["run_id"]: row for row in runs.to_dict("records")}
+    linked = loaders.run(workspace, st.query_params.get("run", ""))
+    if linked is not None:
+        found.setdefault(linked["run_id"], linked)
 
     def shown_run(run: str) -> str:
         row = found[run]
@@ -101,12 +105,11 @@ with st.container(border=True):
     with st.expander("Show the notebook", icon=":material/menu_book:"):
         show_notebook(loaders.document(workspace, path, sha256))
 
-cycles = loaders.cycles(workspace, head)
-if cycles.empty:
+if not counts.cycles:
     st.stop()
 with st.container(border=True):
     st.subheader("Cycles")
-    newest = cycles[::-1]
+    newest = loaders.cycles(workspace, head, skip=leaf(counts.cycles, key="cycles"))[::-1]
     table = pd.DataFrame(
         {
             "As of": newest["as_of"].map(words.day),
