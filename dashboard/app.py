@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import loaders, sign_in
+from dashboard import loaders, pulse, sign_in, viewer
 from dashboard.components import one_line_for_known_errors
 from pipeline.errors import MendError
 
@@ -21,6 +21,7 @@ def waiting() -> int:
 
 st.set_page_config(page_title="Mend", page_icon=Path(__file__).parent / "icon.png", layout="wide")
 st.logo(Path(__file__).parent / "icon.png", size="large")
+viewer.follow()
 sign_in.door()
 count = waiting()
 review = f"Review :orange-badge[{count}]" if count else "Review"
@@ -39,4 +40,7 @@ page = st.navigation(
     }
 )
 with one_line_for_known_errors():
+    pulse.remember(loaders.workspace())
     page.run()
+with st.sidebar:
+    pulse.pulse()

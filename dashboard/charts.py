@@ -29,6 +29,26 @@ _CALL_SHAPE = alt.Scale(domain=_CALLS, range=["diamond", "triangle-up", "circle"
 _SAMPLES = alt.Scale(domain=["reference", "window"], range=[QUIET, PLAIN])
 
 
+NOTEBOOK_MIME = "application/vnd.vegalite.v5+json"  # JupyterLab 4.6 draws it with what it brought along
+
+
+def draw_offline() -> None:
+    """Have notebooks keep charts as data that JupyterLab draws itself, and the Runs page with it.
+
+    Altair's default loads its scripts from a content network: on an air-gapped machine there would be no chart. Altair
+    writes Vega-Lite 6, of which these charts use nothing that 5 has not.
+    """
+
+    def as_data(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {
+            NOTEBOOK_MIME: spec | {"$schema": "https://vega.github.io/schema/vega-lite/v5.json"},
+            "text/plain": "a chart",
+        }
+
+    alt.renderers.register("mend", as_data)
+    alt.renderers.enable("mend")
+
+
 def check_limits(frame: pd.DataFrame) -> Figure:
     """How far each question is on the way to its limit, the worst of a feature; columns of `drift_checks_frame`."""
     judged = frame[frame["limit"].notna()].sort_values("fold", ascending=False).drop_duplicates("feature")
@@ -151,10 +171,16 @@ def cutoffs(frame: pd.DataFrame, *, threshold: float) -> Figure:
 
 
 def gates(frame: pd.DataFrame) -> Figure:
-    """Each gate's margin in units of its own threshold: right of the line passes. `checks_frame`'s columns."""
+    """Each gate's margin in units of its own threshold: right of the line passes. `checks_frame`'s columns.
+
+    A column `told`, if there is one, stands under each gate's name.
+    """
     scale = frame["threshold"].abs().where(frame["threshold"].abs() > 0, 1.0)
-    shown = frame.assign(relative=(frame["margin"] / scale).clip(-2, 2), label=frame["gate"] + " " + frame["name"])
-    base = alt.Chart(shown).encode(y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)))
+    names = frame["gate"] + " " + frame["name"]
+    label = names + "|" + frame["told"] if "told" in frame else names
+    shown = frame.assign(relative=(frame["margin"] / scale).clip(-2, 2), label=label)
+    axis = alt.Axis(labelExpr="split(datum.value, '|')", labelLimit=260, labelOffset=-6 if "told" in frame else 0)
+    base = alt.Chart(shown).encode(y=alt.Y("label:N", sort=None, title=None, axis=axis))
     colour = alt.Color("outcome:N", scale=_OUTCOME, title=None, legend=_TOP)
     x = alt.X(
         "relative:Q",
@@ -168,7 +194,7 @@ def gates(frame: pd.DataFrame) -> Figure:
         x=x, color=colour, shape=alt.Shape("outcome:N", scale=_OUTCOME_SHAPE, title=None, legend=_TOP), tooltip=tooltip
     )
     zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=QUIET).encode(x="x:Q")
-    return alt.layer(zero, bars, points).properties(height=alt.Step(26))
+    return alt.layer(zero, bars, points).properties(height=alt.Step(36 if "told" in frame else 26))
 
 
 def comparison(frame: pd.DataFrame) -> Figure:

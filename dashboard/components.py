@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, findings, loaders, words
+from dashboard import charts, findings, loaders, viewer, words
 from monitoring.summary import DriftSummary
 from pipeline.errors import MendError
 from pipeline.wiring import Workspace
@@ -39,13 +39,12 @@ def opened() -> Workspace:
 
 
 def clock(workspace: Workspace) -> None:
-    """What time it is in this workspace, and whose clock says so."""
-    last = workspace.ledger.last_cycle()
+    """What time it is in this workspace, whose clock says so, and in which zone times are told."""
+    last, now = workspace.ledger.last_cycle(), workspace.now()
     name = words.plain(workspace.settings.model.name)
-    if last is not None and last["clock"] == "replay":
-        st.caption(f"{name} · lives on a simulated clock, as of **{words.day(last['as_of'])}** (UTC)")
-    else:
-        st.caption(f"{name} · as of {words.day(workspace.now())} UTC")
+    simulated = "lives on a simulated clock, " if last is not None and last["clock"] == "replay" else ""
+    zone = words.plain(viewer.zone_name())
+    st.caption(f"{name} · {simulated}as of **{words.day(now)}** · times in {zone}", help=viewer.on_hover(now))
 
 
 def label(found: words.Label) -> None:
@@ -100,8 +99,12 @@ def weight_history(cycles: pd.DataFrame, *, limit: float) -> None:
     st.caption(
         "Share of what the score rests on (the champion's importance) that features beyond their limit carry. Dashed: "
         f"{told}; a window calls for a new model from here, unless its feed is broken or outcomes say that the model "
-        f"holds. {numbered:,} of {words.count(of, 'cycle')} have a number; a grey line marks where one has none."
-        + (" Drawn are the worst of each stretch, the first and the newest." if of > len(cycles) else "")
+        f"holds. {numbered:,} of {words.count(of, 'cycle')} have one; a grey line marks each of the others."
+        + (
+            " Drawn are the worst with and without one of each stretch, the first and the newest."
+            if of > len(cycles)
+            else ""
+        )
     )
     if len(judged):
         newest = words.percent(judged["weighted_share"].iloc[-1])
@@ -141,7 +144,17 @@ def pick(label: str, options: Sequence[str], *, link: str, shown: Callable[[str]
     found = next((option for option in options if wanted and option.startswith(wanted)), None)
     if wanted and found is None:
         st.warning(f"The link names a {label.lower()} that is not on this page; here is the first instead.")
-    picked = st.selectbox(label, options, index=options.index(found) if found else 0, format_func=shown, key=link)
+    if st.session_state.get(link) not in options:
+        st.session_state[link] = found or options[0]
+    picked = st.selectbox(label, options, format_func=shown, key=link)
     assert picked is not None
     st.query_params[link] = picked
     return picked
+
+
+def pick_feature(names: Sequence[str]) -> str | None:
+    """One feature; the page's address names it (`?feature=`). None where there is none to choose from."""
+    if not names:
+        st.caption("There is no feature to choose from.")
+        return None
+    return pick("Feature", names, link="feature", shown=str)

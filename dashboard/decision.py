@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import streamlit as st
 
@@ -20,8 +22,10 @@ from pipeline.promotion.person import require_authority
 from pipeline.promotion.review import Reviewed
 from pipeline.promotion.state import Standing
 from pipeline.settings import Settings
+from pipeline.wiring import Workspace
 
 DECIDING, ANSWER = "deciding", "answer"  # session state: (digest, verdict); (digest, outcome, line)
+SHORTCUTS: dict[Verdict, str] = {"approved": "Alt+A", "rejected": "Alt+X"}  # they open the form and decide nothing
 VERBS: dict[Verdict, str] = {"approved": "Approve", "rejected": "Reject"}
 
 
@@ -48,6 +52,7 @@ def bar(item: Reviewed, dossier: Dossier) -> None:
                     icon=":material/check:" if verdict == "approved" else ":material/block:",
                     on_click=open_form,
                     args=(item.digest, verdict),
+                    shortcut=SHORTCUTS[verdict],
                 )
 
 
@@ -141,7 +146,17 @@ def decided(digest: str, verdict: Verdict, *, claimed: str, reason: str) -> tupl
         return "refused", str(refusal)
     if verdict == "approved":
         tell_the_registry(workspace.settings.source)
-    return "done", f"{made['verdict']} by {made['actor']}, as of {words.day(made['at'])}"
+    return "done", came_to(workspace, made)
+
+
+def came_to(workspace: Workspace, made: Mapping[str, Any]) -> str:
+    """Who is champion now, since when, and who decided."""
+    row = workspace.ledger.get("dossier", made["digest"])
+    version = "?" if row is None else row["challenger"]
+    by, at = made["actor"], words.day(made["at"])
+    if made["verdict"] == "approved":
+        return f"version {version} is champion since {at}, signed by {by}"
+    return f"version {version} was rejected by {by} at {at}; version {workspace.require_champion()['version']} stays"
 
 
 def tell_the_registry(config: Path) -> None:

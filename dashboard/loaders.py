@@ -8,7 +8,6 @@ ledger.
 # ruff: noqa: ARG001  (arguments that nobody reads are keys of the cache)
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,17 +22,19 @@ import streamlit as st
 from monitoring.summary import DriftSummary
 from pipeline.alerts.journal import read_state
 from pipeline.alerts.values import Alert, Severity
+from pipeline.any_window import Seen, look_between
 from pipeline.clock import wall_clock
-from pipeline.errors import IntegrityError
 from pipeline.gate.dossier import Dossier
+from pipeline.gate.values import Check
 from pipeline.promotion.review import Reviewed, pending, read_dossier, reviewed
+from pipeline.recorded import recorded as recorded
 from pipeline.settings import load_settings
 from pipeline.stores import cycle_history
 from pipeline.stores.ledger import Entry
-from pipeline.stores.pruned import taken_away
 from pipeline.stores.standing_verification import StandingVerification
 from pipeline.wiring import Workspace, open_workspace
 
+NEWEST = 2000  # acts of the few kinds that a history tells; the ledger holds them all
 PAGE = 200  # rows of a list that a page shows at once; the next page begins where it ends
 FORMAT = 2  # schema_version of summaries and monitoring results that pages know how to show
 MOST_ROWS = 10_000  # of a window that are drawn: a share is known to a point then (95 %), and a chart shows no less
@@ -160,6 +161,25 @@ def cycle_at(workspace: Workspace, as_of: datetime) -> Cycle | None:
     return found if found is not None and found["as_of"] == as_of else None
 
 
+@st.cache_data(ttl=TTL, max_entries=4, show_spinner="Reading looks of the whole life")
+def looks(_workspace: Workspace, head: str, most: int) -> list[tuple[datetime, DriftSummary | None]]:
+    """At most so many cycles of the whole life with what their looks found, oldest first.
+
+    All of them where there are no more; else those that a person must not miss: see `cycle_history.thinned`.
+    """
+    found = cycle_history.newest_cycles(_workspace.ledger, limit=most + 1)
+    if len(found) > most:
+        kept = cycle_history.thinned(_workspace.ledger, *_ends(_workspace), parts=most // 2 - 1)
+        found = [cycle for each in kept if (cycle := cycle_at(_workspace, each["as_of"])) is not None]
+    return [(cycle["as_of"], summary_of(_workspace, cycle)) for cycle in found]
+
+
+def _ends(workspace: Workspace) -> tuple[datetime, datetime]:
+    found = cycle_history.span(workspace.ledger)
+    assert found is not None
+    return found
+
+
 def neighbours(workspace: Workspace, cycle: Mapping[Any, Any]) -> tuple[Cycle | None, Cycle | None]:
     """The cycle before this one, and the one after it; None at either end."""
     return cycle_history.neighbours(workspace.ledger, cycle["as_of"])
@@ -183,6 +203,26 @@ def champions(_workspace: Workspace, head: str) -> pd.DataFrame:
     """Every reign, oldest first: `number, version, since, until, how, digest`; `until` is empty for the last."""
     frame = pd.DataFrame(_workspace.ledger.acts("champion")).drop(columns="entry")
     return frame.assign(until=frame["since"].shift(-1))
+
+
+@st.cache_data(ttl=TTL, max_entries=4, show_spinner=False)
+def acts(_workspace: Workspace, head: str) -> dict[str, list[dict[str, Any]]]:
+    """The newest acts of each kind that a history tells, oldest first."""
+    kinds = ("champion", "challenger", "dossier", "decision", "alert")
+    return {kind: _workspace.ledger.acts(kind, limit=NEWEST) for kind in kinds}
+
+
+@st.cache_data(ttl=TTL, max_entries=4, show_spinner=False)
+def turns(_workspace: Workspace, head: str) -> pd.DataFrame:
+    """Looks at which drift began or ended over the whole life, oldest first: see `cycle_history.turns`."""
+    return pd.DataFrame(cycle_history.turns(_workspace.ledger, limit=NEWEST))
+
+
+def reign(workspace: Workspace) -> dict[str, Any]:
+    """Who is champion, since when, and who put it there."""
+    found = workspace.ledger.reign()
+    assert found is not None
+    return found
 
 
 @st.cache_data(ttl=TTL, max_entries=16, show_spinner=False)
@@ -230,6 +270,12 @@ def window(_workspace: Workspace, root: str, start: datetime, end: datetime, as_
     return _workspace.traffic.sampled(start, end, as_of=as_of, at_most=MOST_ROWS)
 
 
+@st.cache_data(ttl=TTL, max_entries=4, show_spinner="Looking at this window")
+def any_window(_workspace: Workspace, head: str, start: datetime, end: datetime) -> Seen:
+    """A stretch of traffic against the reference, by hand."""
+    return look_between(_workspace, start, end)
+
+
 @st.cache_data(ttl=TTL, max_entries=8, show_spinner=False)
 def open_alerts(_workspace: Workspace, head: str) -> list[Alert]:
     """What is wrong now, what wants somebody today first, then the newest."""
@@ -253,22 +299,10 @@ def dossier(workspace: Workspace, digest: str) -> Dossier:
     return read_dossier(workspace, digest)
 
 
-def recorded(workspace: Workspace, path: str, sha256: str | None) -> bytes:
-    """A file's content, if it is the one that the ledger recorded.
-
-    Raises:
-        IntegrityError: The file was pruned, is not readable, or is not the recorded one.
-    """
-    try:
-        content = (workspace.root / path).read_bytes()
-    except OSError as error:
-        if (taken := taken_away(workspace.ledger, path, sha256)) is not None:
-            told = f"{taken.kind} on {taken.recorded_at:%Y-%m-%d} by {taken.actor} (entry {taken.seq} of the ledger)"
-            raise IntegrityError(path, told) from None
-        raise IntegrityError(path, f"not readable: {error.strerror}") from None
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise IntegrityError(path, "not the file that the ledger recorded; not shown")
-    return content
+@st.cache_data(ttl=TTL, max_entries=512, show_spinner=False)
+def gate_checks(_workspace: Workspace, digest: str) -> tuple[Check, ...]:
+    """The gates of a dossier, which never change under its digest."""
+    return read_dossier(_workspace, digest).checks
 
 
 def summary_of(workspace: Workspace, cycle: Mapping[Any, Any]) -> DriftSummary | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from dashboard.charts import BAD, PLAIN, QUIET, UNSURE, Figure
@@ -98,7 +99,10 @@ def default_rate_by_vintage(frame: pd.DataFrame) -> Figure:
     wide = _with_note(frame.assign(expected=frame["expected"].fillna(frame["mean_score"])).rename(columns=columns))
     shown = wide.melt(id_vars=[*_SHOWN, "told", "low", "high"], value_vars=_SIDES, var_name="side", value_name="share")
     base = alt.Chart(shown).encode(y=_vintage())
-    chart = _two_sides(base, ["vintage:N", "side:N", *_shares("share", "low", "high"), *_ABOUT], title="default rate")
+    widest = float(np.nanmax(shown[["share", "high"]].to_numpy(dtype=float), initial=0.0))
+    room = alt.Scale(domain=[0, widest * 1.4 or 1.0], nice=False)  # at the right, for what is not final
+    tooltip = ["vintage:N", "side:N", *_shares("share", "low", "high"), *_ABOUT]
+    chart = _two_sides(base, tooltip, title="default rate", scale=room)
     observed = base.transform_filter("datum.side == 'observed'")
     waits = _not_measured(observed, "isValid(datum.share)", place="right")
     return alt.layer(chart, waits).properties(height=alt.Step(22))
@@ -152,13 +156,13 @@ def _not_measured(base: Figure, measured: str, *, place: str = "left") -> Figure
     return text.encode(x=at, text="told:N", tooltip=["vintage:N", "told:N", "note:N", *_ABOUT])
 
 
-def _two_sides(base: Figure, tooltip: list[Figure], *, title: str) -> Figure:
+def _two_sides(base: Figure, tooltip: list[Figure], *, title: str, scale: Figure = alt.Undefined) -> Figure:
     """Expected and observed shares as two shapes on one line, and the interval of the observed."""
     valid = base.transform_filter("isValid(datum.share)")
     colour = alt.Color("side:N", scale=_SIDE, title=None, legend=_TOP)
     whiskers = valid.transform_filter("datum.side == 'observed'").mark_rule(strokeWidth=2)
     points = valid.mark_point(size=80, filled=True, opacity=1).encode(
-        x=alt.X("share:Q", title=title, axis=_SHARE),
+        x=alt.X("share:Q", title=title, axis=_SHARE, scale=scale),
         color=colour,
         shape=alt.Shape("side:N", scale=_SIDE_SHAPE, title=None, legend=_TOP),
         tooltip=tooltip,

@@ -58,7 +58,7 @@ def door() -> None:
         if someone.expires_at is None:
             _turn_away("the sign-in does not say when it ends")
         if someone.expires_at <= wall_clock():
-            _ask_to_sign_in(f"Your sign-in ended at {words.day(someone.expires_at)} UTC. Sign in again.")
+            _ask_to_sign_in(f"Your sign-in ended at {words.day(someone.expires_at)}. Sign in again.")
     with st.sidebar:
         who_you_are(someone)
         if someone.method == "oidc":
@@ -70,7 +70,7 @@ def who_you_are(someone: Person) -> None:
     if someone.method == "local":
         st.caption("Local, unverified: nobody vouches for who decides here.")
         return
-    until = f", until {words.day(someone.expires_at)} UTC" if someone.expires_at else ""
+    until = f", until {words.day(someone.expires_at)}" if someone.expires_at else ""
     st.text(someone.name or someone.subject)  # as text: Markdown makes links of what looks like an address
     st.text(f"Signed in by {'the proxy' if someone.method == 'proxy' else someone.issuer}{until}")
 

@@ -31,6 +31,11 @@ def gate_number(check: Check, value: float | None, *, signed: bool = False) -> s
     return f"{value:{sign},.0f}" + (" days" if check.unit == "days" else "")
 
 
+def gate_in_short(check: Check) -> str:
+    """What a gate saw and what it asks for, under its name in a chart."""
+    return f"{gate_number(check, check.observed)}, asked {gate_limit(check)}"
+
+
 def gate_limit(check: Check) -> str:
     """What the gate asks for."""
     return f"{'≤' if check.code in _AT_MOST else '≥'} {gate_number(check, check.threshold)}"
@@ -73,9 +78,24 @@ def gates_table(checks: Sequence[Check]) -> pd.DataFrame:
     return pd.DataFrame(rows) if waits else pd.DataFrame(rows).drop(columns="Waits for")
 
 
+def beside_the_gates(dossier: Dossier) -> list[str]:
+    """What this try spends of the error budget, and what each gate has to say."""
+    return [budget(dossier), *(f"{check.code}: {check.note}." for check in dossier.checks if check.note)]
+
+
 def passed(checks: Sequence[Check]) -> str:
     """How many gates passed."""
     return f"{sum(check.outcome is Outcome.PASSED for check in checks)} of {len(checks)} gates passed"
+
+
+def not_passed(checks: Sequence[Check]) -> str:
+    """The gates that stood in the way, each with what it saw and what it asks for."""
+    told = [
+        f"{check.code} {check.name} {check.outcome.value} ({gate_in_short(check)})"
+        for check in checks
+        if check.outcome is not Outcome.PASSED
+    ]
+    return "; ".join(told) or "every gate passed"
 
 
 def gates_label(dossier: Dossier) -> words.Label:

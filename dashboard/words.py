@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from datetime import datetime
+from contextvars import ContextVar
+from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
 import pandas as pd
@@ -17,6 +18,7 @@ from pipeline.gate.swap import ALL, IN, OUT
 from pipeline.gate.values import Interval
 from pipeline.promotion.state import Standing
 
+VIEWER: ContextVar[tzinfo] = ContextVar("VIEWER", default=UTC)  # in whose clock times are told
 Colour = Literal["green", "red", "orange", "gray", "blue"]
 Label = tuple[str, str, Colour]  # words, icon, colour: never colour alone
 
@@ -53,13 +55,32 @@ IDEALS = {"calibration_intercept": 0, "calibration_slope": 1}  # best in the mid
 
 
 def day(moment: datetime) -> str:
-    """A date, and the time where there is one.
+    """A date, and the time where there is one, in the zone of whoever looks (`VIEWER`).
+
+    Midnight in UTC is a day and not a moment: as-of dates of a replay do not move with the reader.
 
     >>> day(datetime.fromisoformat("2006-07-01T00:00Z")), day(datetime.fromisoformat("2006-07-01T08:05Z"))
-    ('1 Jul 2006', '1 Jul 2006 08:05')
+    ('1 Jul 2006', '1 Jul 2006 08:05 UTC')
+    >>> from zoneinfo import ZoneInfo
+    >>> token = VIEWER.set(ZoneInfo("America/New_York"))
+    >>> day(datetime.fromisoformat("2006-07-01T00:00Z")), day(datetime.fromisoformat("2006-07-01T02:05Z"))
+    ('1 Jul 2006', '30 Jun 2006 22:05 EDT')
+    >>> VIEWER.reset(token)
     """
-    text = f"{moment.day} {moment:%b %Y}"
-    return text if (moment.hour, moment.minute) == (0, 0) else f"{text} {moment:%H:%M}"
+    moment = moment.astimezone(UTC)
+    if (moment.hour, moment.minute) == (0, 0):
+        return f"{moment.day} {moment:%b %Y}"
+    local = moment.astimezone(VIEWER.get())
+    return f"{local.day} {local:%b %Y %H:%M %Z}"
+
+
+def utc(moment: datetime) -> str:
+    """A moment to the second as it stands on record, for those who compare.
+
+    >>> utc(datetime.fromisoformat("2006-07-01T08:05:09Z"))
+    '2006-07-01 08:05:09 UTC'
+    """
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def percent(share: float | None, digits: int = 0) -> str:

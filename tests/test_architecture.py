@@ -93,6 +93,8 @@ OWNERS: dict[str, tuple[str, ...]] = {
 WITHOUT_STREAMLIT = (
     "dashboard/charts.py",
     "dashboard/performance_charts.py",
+    "dashboard/desk_charts.py",
+    "dashboard/drift_charts.py",
 )  # a frame in, a chart out: drawable in a notebook and a test
 
 PURE = ("monitoring/*", "pipeline/gate/*")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, exports, loaders, rollback, words
+from dashboard import charts, exports, loaders, rollback, viewer, words
 from dashboard.components import chart, clock, facts, leaf, opened
 from pipeline.promotion.rollback import earlier_champions
 from pipeline.stores.standing_verification import Standing
@@ -46,9 +46,10 @@ def show_verification(found: Standing) -> None:
     if found.verified:
         st.success(f"Verified: {words.count(full.found.entries + added, 'entry')}{files}.", icon=":material/verified:")
     st.caption(
-        f"All {words.count(full.found.entries, 'entry')}{files} were read on {words.day(full.ended)} UTC; what was "
+        f"All {words.count(full.found.entries, 'entry')}{files} were read until {words.day(full.ended)}; what was "
         f"added since, {words.count(added, 'entry')}, now. "
-        + ("" if full.with_files else "Files are checked on request: that reads every one of them.")
+        + ("" if full.with_files else "Files are checked on request: that reads every one of them."),
+        help=viewer.on_hover(full.ended),
     )
 
 
@@ -58,6 +59,7 @@ def verification() -> None:
 
     @st.fragment(run_every=1.0 if reading else None)
     def shown() -> None:
+        viewer.follow()
         found = loaders.verification().look(patience_s=0.0)
         show_verification(found)
         if reading and found.running is None:
@@ -79,6 +81,7 @@ def show_champions() -> None:
         {
             "Version": reigns["version"].map(words.plain),
             "Since": reigns["since"].map(words.day),
+            "Since, UTC": reigns["since"].map(words.utc),
             "Until": [words.day(moment) if pd.notna(moment) else "now" for moment in reigns["until"]],
             "How": reigns["how"],
             "Signed digest": [f"`{digest[:12]}`" if digest else "–" for digest in reigns["digest"]],
@@ -119,10 +122,12 @@ def show_entries() -> None:
         {
             "#": [entry.seq for entry in found],
             "At": [words.day(entry.at) for entry in found],
+            "At, UTC": [words.utc(entry.at) for entry in found],
             "Kind": [entry.kind for entry in found],
             "By": [entry.actor for entry in found],
             "Key": [entry.key for entry in found],
-            "Recorded": [f"{entry.recorded_at:%Y-%m-%d %H:%M:%S}" for entry in found],
+            "Recorded": [words.day(entry.recorded_at) for entry in found],
+            "Recorded, UTC": [words.utc(entry.recorded_at) for entry in found],
             "Hash": [entry.hash for entry in found],
         }
     )

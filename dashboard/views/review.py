@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
-from dashboard import applicants, decision, evidence, loaders, verdicts, words
+from dashboard import (
+    applicants,
+    decision,
+    drift,
+    earlier,
+    evidence,
+    in_shadow,
+    loaders,
+    overview,
+    ranking,
+    verdicts,
+    words,
+)
 from dashboard.components import clock, labels, listed, opened, pick
 from dashboard.concerns import concerns
 from pipeline.gate.dossier import Dossier
 from pipeline.promotion.review import Reviewed
 from pipeline.promotion.state import Standing
+from pipeline.shadowing import last_shadow
+from pipeline.watching import units
 
 workspace = opened()
 desk = loaders.desk(workspace)
 unit = workspace.settings.profit.unit
+MOST_FEATURES = 8
 OPEN = (Standing.PENDING, Standing.WAITING)
 
 
@@ -57,24 +71,6 @@ def look_at(items: list[Reviewed]) -> Reviewed:
     return by_digest[pick("Dossier", list(by_digest), link="digest", shown=shown)]
 
 
-def show_others(items: list[Reviewed]) -> None:
-    """Every other dossier, newest first."""
-    if not items:
-        return
-    with st.container(border=True):
-        st.subheader("Other dossiers")
-        table = {
-            "Judged as of": [words.day(each.row["as_of"]) for each in items],
-            "Version": [each.row["challenger"] for each in items],
-            "Against": [each.row["champion"] for each in items],
-            "Standing": [words.STANDINGS[each.standing][0] for each in items],
-            "Decided by": [each.decision["actor"] if each.decision else "" for each in items],
-            "Reason": [each.decision["reason"] if each.decision else "" for each in items],
-            "Digest": [each.digest[:12] for each in items],
-        }
-        st.dataframe(pd.DataFrame(table), hide_index=True, alt=f"{len(items)} other dossiers with where they stand.")
-
-
 if not desk:
     st.title("Review")
     clock(workspace)
@@ -91,6 +87,7 @@ item = look_at(desk)
 dossier = loaders.dossier(workspace, item.digest)
 cycle = loaders.cycle_at(workspace, workspace.challenger(dossier.challenger)["as_of"])
 summary = loaders.summary_of(workspace, cycle) if cycle else None
+result = loaders.result_of(workspace, cycle) if cycle else None
 
 with head:
     st.title(title(item))
@@ -108,12 +105,21 @@ if found := concerns(dossier, unit=unit):
     with st.container(border=True):
         st.markdown(":orange[:material/warning:] **Worth a look before deciding**")
         listed(found)
-with st.container(border=True):
-    evidence.gates(dossier)
+if summary is not None:
+    ranked = ranking.ranked(summary, ranking.shares_of(result), units(workspace.settings))
+    left, right = st.columns(2, gap="medium")
+    with left, st.container(border=True):
+        drift.ranked(ranked.head(MOST_FEATURES), summary)
+    with right, st.container(border=True):
+        drift.how(workspace, ranked, summary)
 with st.container(border=True):
     evidence.comparison(dossier, unit=unit)
 with st.container(border=True):
+    evidence.gates(dossier)
+with st.container(border=True):
     applicants.swap(dossier, unit=unit)
+with st.container(border=True):
+    in_shadow.show(last_shadow(workspace, dossier.challenger), unit=unit)
 with st.container(border=True):
     applicants.segments(dossier)
 with st.container(border=True):
@@ -121,10 +127,13 @@ with st.container(border=True):
 with st.container(border=True):
     applicants.coverage(dossier)
 with st.container(border=True):
+    overview.what_happened(workspace)
+with st.container(border=True):
+    earlier.show(workspace, [each for each in desk if each.digest != item.digest])
+with st.container(border=True):
     evidence.models(workspace, dossier)
 with st.expander("Hashes and files", icon=":material/fingerprint:"):
     evidence.files(workspace, item, dossier)
-show_others([each for each in desk if each.digest != item.digest])
 if item.standing in OPEN:
     decision.bar(item, dossier)
 decision.show_form(dossier)

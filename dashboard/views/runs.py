@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
-from dashboard import findings, loaders, words
-from dashboard.components import clock, leaf, opened, pick
+from dashboard import desk_charts, executed, findings, loaders, words
+from dashboard.components import chart, clock, leaf, opened, pick
 
 workspace = opened()
 head = loaders.head(workspace)
 counts = loaders.counts(workspace, head)
 ICONS = {"succeeded": "✓", "failed": "✗"}
-
-
-def text_of(value: str | list[str]) -> str:
-    """A notebook's text, which is a string or a list of lines."""
-    return "".join(value)
-
-
-def show_output(output: dict[str, Any]) -> None:
-    """What a cell printed or returned, as text; a chart or a page only in the downloaded file."""
-    if output["output_type"] == "error":
-        st.error("This cell failed:", icon=":material/error:")
-        st.code(f"{output['ename']}: {output['evalue']}", language=None, wrap_lines=True)
-        return
-    data = output.get("data", {})
-    text = text_of(output.get("text") or data.get("text/plain", ""))
-    if "text/html" in data and text.lstrip().startswith(("alt.", "<", "<IPython")):
-        st.caption("A chart: download the notebook to see it.")
-    elif text.strip():
-        st.code(text, language=None, height=min(400, 60 + 22 * text.count("\n")))
-
-
-def show_notebook(notebook: dict[str, Any]) -> None:
-    """Every cell in order, read-only, nothing of it executed or rendered."""
-    for cell in notebook["cells"]:
-        source = text_of(cell["source"])
-        if cell["cell_type"] == "code":
-            if source.strip():
-                st.code(source, language="python")
-            for output in cell["outputs"]:
-                show_output(output)
-        else:
-            st.text(source)
 
 
 st.title("Runs")
@@ -55,10 +21,25 @@ if not counts.runs:
     st.stop()
 
 newest = loaders.runs(workspace, head)
+median = f"{newest['seconds'].median():.1f} s"
+of = "" if counts.runs == len(newest) else f" of the newest {len(newest):,}"
 with st.grid(3, min_column_width=150):
     st.metric("Notebook runs", f"{counts.runs:,}", border=True)
     st.metric("Failed", f"{counts.runs_failed:,}", border=True)
-    st.metric(f"Median time of the newest {len(newest):,}", f"{newest['seconds'].median():.1f} s", border=True)
+    st.metric(f"Median time{of}", median, border=True)
+
+with st.container(border=True):
+    st.subheader("How long they took")
+    deadline_s = workspace.settings.notebooks.deadline.total_seconds()
+    taken = newest.assign(failed=newest["status"].ne("succeeded"), seconds=newest["seconds"].clip(lower=0.1))
+    st.caption(
+        f"{words.count(len(newest), 'run')}{', the newest' if of else ''}, on a logarithmic scale. "
+        f"One that takes longer than {deadline_s:,.0f} s is stopped (`notebooks.deadline`)."
+    )
+    chart(
+        desk_charts.run_times(taken[["as_of", "notebook", "seconds", "failed", "run_id"]], deadline_s=deadline_s),
+        alt=f"{words.count(len(newest), 'run')}, {int(taken['failed'].sum())} failed, median {median}.",
+    )
 
 with st.container(border=True):
     st.subheader("Notebook runs")
@@ -79,9 +60,8 @@ with st.container(border=True):
 with st.container(border=True):
     st.subheader("One run")
     found = {row["run_id"]: row for row in runs.to_dict("records")}
-    linked = loaders.run(workspace, st.query_params.get("run", ""))
-    if linked is not None:
-        found.setdefault(linked["run_id"], linked)
+    if (linked := loaders.run(workspace, st.query_params.get("run", ""))) is not None:
+        found.setdefault(linked["run_id"], linked)  # however old it is
 
     def shown_run(run: str) -> str:
         row = found[run]
@@ -103,21 +83,21 @@ with st.container(border=True):
         on_click="ignore",
     )
     with st.expander("Show the notebook", icon=":material/menu_book:"):
-        show_notebook(loaders.document(workspace, path, sha256))
+        executed.show(loaders.document(workspace, path, sha256))
 
 if not counts.cycles:
     st.stop()
 with st.container(border=True):
     st.subheader("Cycles")
-    newest = loaders.cycles(workspace, head, skip=leaf(counts.cycles, key="cycles"))[::-1]
+    cycles = loaders.cycles(workspace, head, skip=leaf(counts.cycles, key="cycles"))[::-1]
     table = pd.DataFrame(
         {
-            "As of": newest["as_of"].map(words.day),
-            "Window": [findings.state_text(cycle) for cycle in newest.to_dict("records")],
-            "Features drifted": [findings.features_text(cycle) for cycle in newest.to_dict("records")],
-            "Rows": newest["rows"],
-            "Champion": newest["champion"],
-            "What it did": newest["note"],
+            "As of": cycles["as_of"].map(words.day),
+            "Window": [findings.state_text(cycle) for cycle in cycles.to_dict("records")],
+            "Features drifted": [findings.features_text(cycle) for cycle in cycles.to_dict("records")],
+            "Rows": cycles["rows"],
+            "Champion": cycles["champion"],
+            "What it did": cycles["note"],
         }
     )
     st.dataframe(table, hide_index=True, height=300, alt="Cycles, newest first.")

@@ -86,6 +86,35 @@ def span(ledger: Ledger) -> tuple[datetime, datetime] | None:
     return None if first is None else (first, last)
 
 
+def turns(ledger: Ledger, *, limit: int) -> list[dict[str, Any]]:
+    """The last looks at which it turned: drift or a call for a new model where the look before had neither, or back.
+
+    Looks that could not judge are neither. The first counts as a turn if it drifted. Oldest first, columns as of
+    `thinned` without those of a part. Reads one narrow row of every cycle: a quarter of a second for 105,000.
+    """
+    moved = sa.case(((_cycles.c.status == "drift") | (_looks.c.recommendation == "retrain"), 1), else_=0)
+    judged = (
+        sa.select(
+            _cycles.c.as_of, moved.label("now"), sa.func.lag(moved, 1, 0).over(order_by=_cycles.c.as_of).label("before")
+        )
+        .select_from(_cycles)
+        .outerjoin(_looks, _looks.c.as_of == _cycles.c.as_of)
+        .where(_cycles.c.status.in_(("ok", "drift")))
+        .subquery()
+    )
+    query = (
+        sa.select(*_DRAWN)
+        .select_from(judged)
+        .join(_cycles, _cycles.c.as_of == judged.c.as_of)
+        .outerjoin(_looks, _looks.c.as_of == _cycles.c.as_of)
+        .where(judged.c.now != judged.c.before)
+        .order_by(_cycles.c.as_of.desc())
+        .limit(limit)
+    )
+    with ledger.engine.connect() as connection:
+        return [dict(row) for row in reversed(connection.execute(query).mappings().all())]
+
+
 def thinned(ledger: Ledger, start: datetime, end: datetime, *, parts: int = PARTS) -> list[dict[str, Any]]:
     """Cycles with start <= `as_of` <= `end`, of each part of the span the one that a person must not miss.
 

@@ -65,7 +65,7 @@ def test_the_page_shows_all_that_a_decision_rests_on(workspace: Workspace, open_
         assert needed in said
     assert page.code[0].value == digest
     everyone = dossier.evidence.everyone_bad
-    metrics = page.table[1].value.set_index("Metric")
+    metrics = next(table.value for table in page.table if "Metric" in table.value).set_index("Metric")
     assert metrics.loc["F1", "Everyone bad"] == f"{everyone.f1:.3f}"
     assert metrics.index.tolist() == list(words.METRICS.values())
 
@@ -75,12 +75,15 @@ def test_the_page_reads_from_why_to_the_hashes_and_leaves_nothing_out(workspace:
     page = open_page("review", config_of(workspace))
     assert not page.exception
     assert [heading.value for heading in page.subheader] == [
-        "Gates",
         "Champion 2 against challenger 3",
+        "Gates",
         "Swap set",
+        "In the shadow: live traffic",
         "Segments",
         "Approval rates",
         "What this covers",
+        "What happened, in order",
+        "What was judged before, and what came of it",
         "How the models were made",
     ]
     said = texts(page)
@@ -263,7 +266,9 @@ def test_after_one_promotion_the_other_dossier_is_out_of_date(workspace: Workspa
     page = open_page("review", config_of(workspace), digest=stale[:12])
     assert page.title[0].value == "Version 3: out of date"
     assert "the champion is now version 2" in texts(page)
-    assert page.dataframe[-1].value["Standing"].tolist() == ["Approved"]
+    before = next(table.value for table in page.table if "Came to" in table.value)
+    assert before["Came to"].tolist() == ["Approved"]
+    assert before["Why"].str.replace("\\", "").tolist() == [f"{OFFICER}: first"]
 
 
 def test_the_answer_is_shown_beside_the_dossier_that_was_decided_and_no_other(

@@ -51,15 +51,19 @@ def test_not_to_retrain_is_spelt_out_when_that_is_the_answer(name: str, workspac
     assert "Train a challenger" not in said
 
 
-def test_the_overview_has_state_features_and_score_psi_with_what_they_are_counted_of(
+def test_the_overview_has_features_score_and_traffic_with_what_they_are_counted_of(
     workspace: Workspace, open_page: Open
 ) -> None:
     a_look(workspace, LATER, a_summary(State.DRIFT, as_of=LATER, failed=["low_doc"]))
     page = open_page("overview", config_of(workspace))
     shown = {metric.label: (metric.value, metric.delta) for metric in page.metric}
-    assert shown["State"] == ("Drift", "cycle of 2 Jul 2006")
-    assert shown["Features beyond their limit"] == ("1 of 2", "1 judged")
+    assert shown["Features beyond limit"] == ("1 of 2", "1 judged")
     assert shown["Score PSI"] == ("0.400", "limit 0.040, 500 rows")
+    assert shown["Score that moved"] == ("45 %", "limit 50 %")
+    assert shown["Applications"] == ("500", "newest 1 Jul 2006")
+    assert "loan_amount: median up 25 % to 2.5 USD (PSI 0.400), since 2 June 2006" not in texts(
+        page
+    )  # the score is first
     assert "1 of 2 cycles have one; a grey line marks each of the others" in texts(page)
 
 
@@ -67,8 +71,11 @@ def test_without_a_verdict_no_tile_shows_a_zero(workspace: Workspace, open_page:
     a_look(workspace, LATER, a_summary(State.TOO_FEW_ROWS, as_of=LATER))
     page = open_page("overview", config_of(workspace))
     shown = {metric.label: (metric.value, metric.delta) for metric in page.metric}
-    assert shown["Features beyond their limit"] == ("–", "0 judged")
+    assert shown["Features beyond limit"] == ("–", "0 judged")
+    assert shown["Score that moved"][0] == "–"
     assert shown["Score PSI"] == ("–", "not measured")
+    assert shown["Called bad"] == ("–", "not known")
+    assert "No feature could be judged in this window, which is not the same as no drift" in texts(page)
 
 
 def test_open_alerts_are_listed_pages_first_and_letter_by_letter(workspace: Workspace, open_page: Open) -> None:
@@ -110,11 +117,14 @@ def test_the_drift_page_shows_every_part_of_a_look(workspace: Workspace, open_pa
     assert not page.exception
     said = texts(page)
     assert [heading.value for heading in page.subheader] == [
-        "How far each feature is on the way to its limit",
+        "What moved, where it matters",
+        "How it moved",
+        "Feature by time",
+        "Drift over time",
         "What that does to the score",
         "How features go together",
-        "How one feature moved",
-        "Drift over time",
+        "One feature in full",
+        "Any window",
         "Other tools, for comparison",
     ]
     for needed in (
@@ -268,7 +278,10 @@ def test_the_performance_page_shows_floor_vintages_calibration_and_the_record_of
         "Against the floor",
         "What came true, by vintage",
         "How many go bad",
+        "Share gone bad, by vintage and age",
         "Calibration by score band",
+        "Profit at the cut-off",
+        "How scores are spread",
         "Estimated before outcomes are known",
     ]
     for needed in (
