@@ -46,10 +46,11 @@ class Visit:
 
 @dataclass(kw_only=True)
 class _Wire:
-    """What went over a page's WebSocket: when it was asked for, and when it was finished, in Chromium's seconds."""
+    """What went over a page's WebSocket: when it was asked for and finished, in Chromium's seconds; charts in it."""
 
     asked: list[float] = field(default_factory=list)
     finished: list[float] = field(default_factory=list)
+    charts: int = 0
 
     def listen(self, session: CDPSession) -> None:
         """Read every frame; what is no message of Streamlit's does not count."""
@@ -66,8 +67,10 @@ class _Wire:
     def _received(self, event: dict[str, Any]) -> None:
         from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-        if ForwardMsg.FromString(_bytes(event)).WhichOneof("type") == "script_finished":
+        message = ForwardMsg.FromString(_bytes(event))
+        if message.WhichOneof("type") == "script_finished":
             self.finished.append(event["timestamp"])
+        self.charts += message.delta.new_element.WhichOneof("type") == "arrow_vega_lite_chart"
 
 
 def _bytes(event: dict[str, Any]) -> bytes:
@@ -121,15 +124,14 @@ def visit(context: BrowserContext, url: str) -> Visit:
     wire.listen(context.new_cdp_session(page))
     page.goto(url)
     page.wait_for_selector(READY)
-    has_charts = page.locator("[data-testid=stVegaLiteChart]").count() > 0
-    if has_charts:
+    if wire.charts:
         page.wait_for_function("() => window.firstDrawn !== undefined")
     _require_well(page, url)
     drawn = page.evaluate("() => window.firstDrawn ?? null")
     page.close()
     if not wire.asked or not wire.finished:
         raise RuntimeError(f"{url}: the server did not say that the page was finished")
-    return Visit(server_s=wire.finished[-1] - wire.asked[0], chart_s=drawn / 1000 if has_charts else None)
+    return Visit(server_s=wire.finished[-1] - wire.asked[0], chart_s=drawn / 1000 if wire.charts else None)
 
 
 def _require_well(page: Page, url: str) -> None:

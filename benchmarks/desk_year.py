@@ -81,11 +81,14 @@ def lived_year(life: Life, folder: Path, size: Size, *, until: datetime, console
     return config
 
 
-def one_more_cycle(life: Life, config: Path, *, as_of: datetime) -> None:
+def one_more_cycle(life: Life, config: Path) -> None:
     """What the next five minutes bring."""
     workspace = open_workspace(load_settings(config))
     try:
-        year = _Year(life, workspace, Size(cycles=1, dossiers=0, predictions=0), until=as_of, rows=50_000)
+        last = workspace.ledger.last_cycle()
+        assert last is not None
+        size = Size(cycles=1, dossiers=0, predictions=0)
+        year = _Year(life, workspace, size, until=last["as_of"] + EVERY, rows=last["rows"] or 0)
         year.record(Console(quiet=True))
     finally:
         workspace.ledger.engine.dispose()

@@ -35,7 +35,7 @@ def pick_cycle(workspace: Workspace) -> loaders.Cycle:
                 key=f"cycle_{word.lower()}",
             )
         if of > len(offered):
-            _by_day(workspace, names[picked])
+            _by_day(workspace)
     if of > len(offered):
         st.caption(f"The list has the newest {len(offered):,} of {words.count(of, 'cycle')}; a day finds any other.")
     return names[picked]
@@ -51,12 +51,12 @@ def _linked(workspace: Workspace) -> loaders.Cycle | None:
     return found
 
 
-def _by_day(workspace: Workspace, shown: loaders.Cycle) -> None:
+def _by_day(workspace: Workspace) -> None:
     ends = loaders.span(workspace)
     assert ends is not None
     st.date_input(
         "Or the last one of a day (UTC)",
-        shown["as_of"].date(),
+        None,
         min_value=ends[0].date(),
         max_value=ends[1].date(),
         format="YYYY-MM-DD",
@@ -69,7 +69,10 @@ def _by_day(workspace: Workspace, shown: loaders.Cycle) -> None:
 
 def _go_to_day(workspace: Workspace) -> None:
     """The last cycle of the day that was chosen or, where none ran on it, before it."""
-    end = datetime.combine(st.session_state[DAY], time(), tzinfo=UTC) + timedelta(days=1)
+    day, st.session_state[DAY] = st.session_state[DAY], None  # so that the same day can be chosen again
+    if day is None:
+        return
+    end = datetime.combine(day, time(), tzinfo=UTC) + timedelta(days=1)
     found = loaders.cycle_before(workspace, end - timedelta(microseconds=1))
     if found is not None:
         _go_to(_name(found))

@@ -12,7 +12,7 @@ from pipeline.stores.standing_verification import Standing
 
 workspace = opened()
 head = loaders.head(workspace)
-PATIENCE_S = 0.4  # for the first reading of a ledger; a year's takes longer and is watched
+SMALL, PATIENCE_S = 5_000, 30.0  # entries that are read in a second, or in some on a busy machine: worth the wait
 MOST_BREAKS = 50
 KINDS = ("decision", "champion", "dossier", "challenger", "signal", "cycle", "run", "reference")
 MORE_KINDS = (
@@ -55,7 +55,8 @@ def show_verification(found: Standing) -> None:
 
 def verification() -> None:
     """What is known of the record, looked at again every second while all of it is read."""
-    reading = loaders.verification().look(patience_s=PATIENCE_S).running is not None
+    small = loaders.counts(workspace, head).entries <= SMALL
+    reading = loaders.verification().look(patience_s=PATIENCE_S if small else 0.0).running is not None
 
     @st.fragment(run_every=1.0 if reading else None)
     def shown() -> None:

@@ -126,7 +126,8 @@ def thinned(ledger: Ledger, start: datetime, end: datetime, *, parts: int = PART
     Returns:
         At most 2 * parts + 2 rows, oldest first: `as_of, status, rows, champion`, the columns of `LOOK` but `why`, and
         of which cycles of its part the row is the worst: `of_cycles` so many, of which `of_calls` call for a new model
-        and `of_drifted` have a feature past its limit; `part_start`, `part_end`.
+        and `of_drifted` have a feature past its limit, none where it only is the first or the newest, so that they add
+        up to the span's; `part_start`, `part_end`.
     """
     bounds = buckets(start, end, most=parts)
     with ledger.engine.connect() as connection:
@@ -180,12 +181,16 @@ def _thinning(bounds: Sequence[tuple[datetime, datetime]], start: datetime, end:
         .outerjoin(_looks, _looks.c.as_of == _cycles.c.as_of)
         .subquery()
     )
+    counted = [  # once each, so that they add up
+        sa.case((judged.c.place == 1, judged.c[name]), else_=0).label(name)
+        for name in ("of_cycles", "of_calls", "of_drifted")
+    ]
     ends = [
         sa.select(end_of(_cycles.c.as_of)).where(_cycles.c.as_of.between(start, end)).scalar_subquery()
         for end_of in (sa.func.min, sa.func.max)
     ]
     return (
-        sa.select(*_DRAWN, *judged.c["part", "of_cycles", "of_calls", "of_drifted"])
+        sa.select(*_DRAWN, judged.c.part, *counted)
         .select_from(judged)
         .join(_cycles, _cycles.c.as_of == judged.c.as_of)
         .outerjoin(_looks, _looks.c.as_of == _cycles.c.as_of)

@@ -182,7 +182,27 @@ def test_every_part_keeps_its_worst_and_says_of_how_many(ledger, data):
         assert row["of_drifted"] == sum(own.count(kind) for kind in ("calls", "broken feed", "changed", "moved"))
     assert {row["as_of"] for row in rows} >= {start, end}
     assert len(rows) <= 2 * parts + 2
+    assert sum(row["of_cycles"] for row in rows) == last - first + 1
     assert [row["as_of"] for row in rows] == sorted(row["as_of"] for row in rows)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kinds=st.lists(st.sampled_from([*KINDS, "calm", "calm"]), max_size=40), limit=st.integers(1, 50))
+def test_turns_are_where_drift_began_or_ended_and_a_look_that_could_not_judge_is_neither(ledger, kinds, limit):
+    with ledger.engine.begin() as connection:
+        forget(connection)
+    lived(ledger, kinds)
+    expected, before = [], False
+    for number, kind in enumerate(kinds):
+        if kind in BLINDNESS:
+            continue
+        now = kind != "calm"
+        if now is not before:
+            expected.append((START + number * FIVE, kind))
+        before = now
+    found = cycle_history.turns(ledger, limit=limit)
+    assert [row["as_of"] for row in found] == [as_of for as_of, _ in expected[-limit:]]
+    assert [row["recommendation"] for row in found] == [KINDS[kind][4] for _, kind in expected[-limit:]]
 
 
 def forget(connection):
