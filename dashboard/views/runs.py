@@ -22,18 +22,18 @@ if not counts.runs:
 
 newest = loaders.runs(workspace, head)
 median = f"{newest['seconds'].median():.1f} s"
-of = "" if counts.runs == len(newest) else f" of the newest {len(newest):,}"
+of = " time" if counts.runs == len(newest) else f", newest {len(newest):,}"
 with st.grid(3, min_column_width=150):
     st.metric("Notebook runs", f"{counts.runs:,}", border=True)
     st.metric("Failed", f"{counts.runs_failed:,}", border=True)
-    st.metric(f"Median time{of}", median, border=True)
+    st.metric(f"Median{of}", median, border=True)
 
 with st.container(border=True):
     st.subheader("How long they took")
     deadline_s = workspace.settings.notebooks.deadline.total_seconds()
     taken = newest.assign(failed=newest["status"].ne("succeeded"), seconds=newest["seconds"].clip(lower=0.1))
     st.caption(
-        f"{words.count(len(newest), 'run')}{', the newest' if of else ''}, on a logarithmic scale. "
+        f"{words.count(len(newest), 'run')}{', the newest' if counts.runs > len(newest) else ''}, on a logarithmic scale. "
         f"One that takes longer than {deadline_s:,.0f} s is stopped (`notebooks.deadline`)."
     )
     chart(
