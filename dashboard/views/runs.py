@@ -33,7 +33,8 @@ with st.container(border=True):
     deadline_s = workspace.settings.notebooks.deadline.total_seconds()
     taken = newest.assign(failed=newest["status"].ne("succeeded"), seconds=newest["seconds"].clip(lower=0.1))
     st.caption(
-        f"{words.count(len(newest), 'run')}{', the newest' if counts.runs > len(newest) else ''}, on a logarithmic scale. "
+        f"{words.count(len(newest), 'run')}{', the newest' if counts.runs > len(newest) else ''}, on a logarithmic "
+        "scale. "
         f"One that takes longer than {deadline_s:,.0f} s is stopped (`notebooks.deadline`)."
     )
     chart(
