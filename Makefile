@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo replay monitor dashboard serve traffic live mlflow notebooks story bench bench-gates bench-drift bench-estimates bench-serving faults lock test lint types check clean clean-workspace
+.PHONY: help setup demo replay monitor dashboard serve traffic live mlflow notebooks story bench bench-gates bench-drift bench-estimates bench-serving bench-desk faults lock test lint types check clean clean-workspace
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 ARGS ?=## options handed on, as in: make replay ARGS=--help
@@ -102,6 +102,9 @@ bench-estimates: setup ## how right performance estimated without labels is, bes
 
 bench-serving: setup ## the scoring service beside mlflow and plain FastAPI, and what a long log costs (nine minutes, 10 GB for a while)
 	@$(BIN)/python benchmarks/serving.py $(ARGS)
+
+bench-desk: setup ## the desk's pages with a year of five-minute cycles beside ten, and beside Evidently and MLflow (half an hour, 11 GB for a while)
+	@$(BIN)/python benchmarks/desk.py $(ARGS)
 
 faults: setup ## kill -9 at every step, races, full disks, tampering: the table in docs/reliability.md (an hour)
 	@$(BIN)/python tests/faults/report.py $(ARGS)

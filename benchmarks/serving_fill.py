@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,13 +34,14 @@ WITH RECURSIVE numbers(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers 
 INSERT INTO batch
 SELECT
     n,
-    printf('%012x', (:newest - (:rows - 1 - n) * :step) * 1000) || lower(hex(randomblob(10))),
-    strftime('%Y-%m-%dT%H:%M:%S.000000Z', :newest - (:rows - 1 - n) * :step, 'unixepoch')
+    printf('%012x', CAST((:newest - (:rows - 1 - n) * :step) * 1000 AS INTEGER)) || lower(hex(randomblob(10))),
+    strftime('%Y-%m-%dT%H:%M:%f000Z', :newest - (:rows - 1 - n) * :step, 'unixepoch')
 FROM numbers
 """
 _APPLICATIONS = """
 INSERT INTO applications (application_id, event_time, received_at, features)
-SELECT id, moment, moment, replace(:features, '12345.5', (n % 300000) || '.5') FROM batch ORDER BY n
+SELECT id, moment, moment, replace(text, '12345.5', (n % 300000) || '.5')
+FROM batch JOIN pool ON pool.place = n % :texts ORDER BY n
 """
 _PREDICTIONS = """
 INSERT INTO predictions
@@ -51,32 +54,42 @@ SELECT id, n % 2, moment, moment, 0 FROM batch WHERE n % :labelled = 0 ORDER BY 
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """When the newest row is made, how far apart rows are, and the features that they have in turn, as JSON."""
+
+    end: datetime = END
+    step: timedelta = STEP
+    features: Sequence[str] = (json.dumps(FEATURES),)
+
+
 def start_of_newest(rows: int) -> datetime:
     """Where the window of so many newest rows begins; it ends at END."""
     return END - rows * STEP
 
 
-def fill(path: Path, rows: int, *, console: Console) -> None:
+def fill(path: Path, rows: int, *, console: Console, log: Log | None = None) -> None:
     """Put so many applications, predictions and a fifth of outcomes into a migrated, empty store."""
-    connection = sqlite.connect(str(path), isolation_level=None)
+    connection, log = sqlite.connect(str(path), isolation_level=None), log or Log()
     try:
         for pragma in ("synchronous=OFF", "cache_size=-3000000", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("CREATE TEMP TABLE batch (n INTEGER PRIMARY KEY, id TEXT, moment TEXT)")
+        connection.execute("CREATE TEMP TABLE pool (place INTEGER PRIMARY KEY, text TEXT)")
+        connection.executemany("INSERT INTO pool VALUES (?, ?)", enumerate(log.features))
         for first in track(range(0, rows, _BATCH), description=f"{rows:,} rows", console=console):
-            _fill_batch(connection, first, min(first + _BATCH, rows), rows)
+            _fill_batch(connection, first, min(first + _BATCH, rows), rows, log)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         connection.close()
 
 
-def _fill_batch(connection: sqlite.Connection, first: int, end: int, rows: int) -> None:
-    newest = int((END - STEP).timestamp())
+def _fill_batch(connection: sqlite.Connection, first: int, end: int, rows: int, log: Log) -> None:
     connection.execute("BEGIN")
     connection.execute("DELETE FROM batch")
-    numbers = {"first": first, "end": end, "rows": rows, "newest": newest, "step": int(STEP.total_seconds())}
-    connection.execute(_NUMBERS, numbers)
-    connection.execute(_APPLICATIONS, {"features": json.dumps(FEATURES)})
+    newest, step = (log.end - log.step).timestamp(), log.step.total_seconds()
+    connection.execute(_NUMBERS, {"first": first, "end": end, "rows": rows, "newest": newest, "step": step})
+    connection.execute(_APPLICATIONS, {"texts": len(log.features)})
     connection.execute(_PREDICTIONS, {"sha256": "0" * 64})
     connection.execute(_LABELS, {"labelled": LABELLED})
     connection.execute("COMMIT")

@@ -103,17 +103,24 @@ def not_seen(workspace: Workspace, cycle: Mapping[Any, Any]) -> None:
 def weight_history(cycles: pd.DataFrame, *, limit: float) -> None:
     """How much of the score's importance had moved at each look; says how many have no number: a gap is not calm."""
     st.header("Drift over time")
+    if cycles.empty:
+        st.caption("No cycle has run yet.")
+        return
     judged, told = cycles[cycles["weighted_share"].notna()], words.percent(limit)
+    numbered, of = int(judged["of_cycles"].sum()), int(cycles["of_cycles"].sum())
     st.caption(
         "Share of what the score rests on (the champion's importance) that features beyond their limit carry. Dashed: "
         f"{told}; a window calls for a new model from here, unless its feed is broken or outcomes say that the model "
-        f"holds. {len(judged):,} of {words.count(len(cycles), 'cycle')} have one; a grey line marks each of the others."
+        f"holds. {numbered:,} of {words.count(of, 'cycle')} have one; a grey line marks each of the others."
+        + (
+            " Drawn are the worst with and without one of each stretch, the first and the newest."
+            if of > len(cycles)
+            else ""
+        )
     )
     if len(judged):
         newest = words.percent(judged["weighted_share"].iloc[-1])
-        alt = (
-            f"Share of importance that moved, of {words.count(len(judged), 'cycle')}; newest {newest}, line at {told}."
-        )
+        alt = f"Share of importance that moved, of {words.count(numbered, 'cycle')}; newest {newest}, line at {told}."
         chart(charts.weight_over_time(cycles, limit=limit), alt=alt)
 
 
@@ -136,6 +143,13 @@ def listed(lines: Sequence[str]) -> None:
     st.markdown("\n".join(f"- {words.plain(line)}" for line in lines))
 
 
+def leaf(total: int, *, key: str) -> int:
+    """Leaf through a list of so many, page by page, as the address says; returns how many are before the page."""
+    if total <= loaders.PAGE:
+        return 0
+    return (st.pagination(-(-total // loaders.PAGE), key=key, bind="query-params") - 1) * loaders.PAGE
+
+
 def pick(label: str, options: Sequence[str], *, link: str, shown: Callable[[str], str]) -> str:
     """One of the options, the first at the start; the page's address names the choice, so that it can be sent on."""
     wanted = st.query_params.get(link)
@@ -146,7 +160,9 @@ def pick(label: str, options: Sequence[str], *, link: str, shown: Callable[[str]
     def legibly(option: str) -> str:
         return words.legible(shown(option), most=words.CELL)
 
-    picked = st.selectbox(label, options, index=options.index(found) if found else 0, format_func=legibly, key=link)
+    if st.session_state.get(link) not in options:
+        st.session_state[link] = found or options[0]
+    picked = st.selectbox(label, options, format_func=legibly, key=link)
     assert picked is not None
     st.query_params[link] = picked
     return picked

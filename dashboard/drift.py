@@ -53,7 +53,7 @@ def how(workspace: Workspace, frame: pd.DataFrame, summary: DriftSummary) -> Non
         return
     before, now = _both(workspace, summary)
     st.caption(
-        f"Grey: the reference, {words.count(len(before), 'row')}. Blue: this window, {words.count(len(now), 'row')}. "
+        f"Grey: the reference, {words.count(len(before), 'row')}. Blue: this window, {_of_rows(now, summary)}. "
         "Numbers up to their 95 % point, what lies beyond in the last step; the most frequent categories."
     )
     with st.grid(3, min_column_width=150):
@@ -81,11 +81,18 @@ def _both(workspace: Workspace, summary: DriftSummary) -> tuple[pd.DataFrame, pd
     )
 
 
-def over_time(workspace: Workspace, cycles: pd.DataFrame, frame: pd.DataFrame) -> None:
+def _of_rows(now: pd.DataFrame, summary: DriftSummary) -> str:
+    """How many rows a drawing of the window stands on."""
+    if len(now) >= summary.rows:
+        return words.count(len(now), "row")
+    return f"{len(now):,} of {words.count(summary.rows, 'row')}, evenly spaced in time"
+
+
+def over_time(workspace: Workspace, frame: pd.DataFrame) -> None:
     """Feature by time."""
     st.header("Feature by time")
-    chosen = heat.spread(cycles["as_of"].tolist())
-    looks = [(cycle["as_of"], loaders.summary_of(workspace, cycle)) for cycle in _at(cycles, chosen)]
+    head = loaders.head(workspace)
+    looks, of = loaders.looks(workspace, head, heat.MOST_LOOKS), loaders.counts(workspace, head).cycles
     features = frame["feature"].tolist()
     if not features or not looks:
         st.caption("No look could judge a feature yet.")
@@ -94,17 +101,14 @@ def over_time(workspace: Workspace, cycles: pd.DataFrame, frame: pd.DataFrame) -
     judged = int(table.groupby("as_of")["judged"].any().sum())
     st.caption(
         "How far past its limit each feature was; a diamond where it was beyond, a dash where nothing could be said. "
-        f"{judged:,} of {words.count(len(looks), 'look')} shown could judge, of {len(cycles):,} on record."
+        f"{judged:,} of {words.count(len(looks), 'look')} shown could judge, of {of:,} on record."
+        + (" Shown are the worst of each stretch, the first and the newest." if of > len(looks) else "")
     )
     beyond = int(table["drifted"].sum())
     chart(
         drift_charts.heat(table),
         alt=f"{len(features)} features at {len(looks)} looks; beyond the limit {beyond} times.",
     )
-
-
-def _at(cycles: pd.DataFrame, moments: list[datetime]) -> list[dict[Any, Any]]:
-    return cycles[cycles["as_of"].isin(moments)].to_dict("records")
 
 
 def questions(summary: DriftSummary, checks: pd.DataFrame) -> None:
@@ -197,7 +201,7 @@ def one_feature(workspace: Workspace, summary: DriftSummary, checks: pd.DataFram
     st.text(words.legible(f"{name}: {moved}"))
     missing = [words.percent(float(rows[name].isna().mean()), 1) for rows in (before, now)]
     st.caption(
-        f"Reference: {words.count(len(before), 'row')}, {missing[0]} missing. Window: {words.count(len(now), 'row')}, "
+        f"Reference: {words.count(len(before), 'row')}, {missing[0]} missing. Window: {_of_rows(now, summary)}, "
         f"{missing[1]} missing, {words.day(summary.window.start)} to {words.day(summary.window.end)}."
     )
     if known[name].kind == "numeric":

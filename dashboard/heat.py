@@ -5,26 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import numpy as np
 import pandas as pd
 
 from monitoring.summary import DriftSummary
 
 COLUMNS = ["feature", "as_of", "at", "fold", "drifted", "judged"]
 MOST_LOOKS = 40  # columns that can be told apart on a page
-
-
-def spread(moments: Sequence[datetime], most: int = MOST_LOOKS) -> list[datetime]:
-    """At most so many of these, evenly spread, the first and the last among them.
-
-    >>> days = [datetime(2006, 1, day) for day in range(1, 11)]
-    >>> [moment.day for moment in spread(days, 4)]
-    [1, 4, 7, 10]
-    """
-    if len(moments) <= most:
-        return list(moments)
-    places = np.linspace(0, len(moments) - 1, most).round().astype(int)
-    return [moments[place] for place in dict.fromkeys(places.tolist())]
 
 
 def heat(looks: Sequence[tuple[datetime, DriftSummary | None]], features: Sequence[str]) -> pd.DataFrame:

@@ -46,9 +46,8 @@ def links(waiting: Sequence[Reviewed]) -> None:
         )
 
 
-def tiles(cycles: pd.DataFrame, summary: DriftSummary | None, result: Result | None, *, limit: float) -> None:
+def tiles(recent: pd.DataFrame, summary: DriftSummary | None, result: Result | None, *, limit: float) -> None:
     """Five numbers, each with what it is counted of and how it went over the last looks."""
-    recent = cycles.tail(SPARK)
 
     def tile(title: str, value: str, beside: str, line: str | None = None, about: str = "") -> None:
         went = recent[line].dropna().tolist() if line else []
@@ -144,11 +143,11 @@ def performance(workspace: Workspace, outcomes: Result | None) -> None:
     st.page_link("views/performance.py", label="Vintages, calibration, profit", icon=":material/target:")
 
 
-def what_happened(workspace: Workspace, cycles: pd.DataFrame) -> None:
+def what_happened(workspace: Workspace) -> None:
     """Champions and acts on one line of time."""
     st.header("What happened, in order")
     head = loaders.head(workspace)
-    events = history.events(loaders.acts(workspace, head), cycles)
+    events = history.events(loaders.acts(workspace, head), loaders.turns(workspace, head))
     reigns = history.reigns(loaders.champions(workspace, head), now=workspace.now())
     last = "nothing yet" if events.empty else f"{events['what'].iloc[-1]}, {events['told'].iloc[-1]}"
     st.caption(

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import drift, findings, loaders, ranking, words
-from dashboard.components import clock, finding, listed, not_seen, opened, pick, weight_history
+from dashboard import drift, loaders, ranking, words
+from dashboard.components import clock, finding, listed, not_seen, opened, weight_history
+from dashboard.cycle_picker import pick_cycle
 from pipeline.drift_frames import drift_checks_frame
 from pipeline.watching import units
 
 workspace = opened()
-cycles = loaders.cycles(workspace, loaders.head(workspace))
+head = loaders.head(workspace)
 
 st.title("Drift")
 clock(workspace)
-if cycles.empty:
+if loaders.newest_cycle(workspace) is None:
     st.info("No window has been judged yet. Run `mend replay` (history) or `mend monitor` (from now on).")
     st.stop()
-newest_first = cycles[::-1].to_dict("records")
-names = {f"{cycle['as_of']:%Y-%m-%dT%H:%M}": cycle for cycle in newest_first}
-
-
-def shown_cycle(name: str) -> str:
-    """A cycle in the list: when, and what came of it."""
-    return f"{words.day(names[name]['as_of'])} · {findings.state_text(names[name])}"
-
-
-cycle = names[pick("Cycle", list(names), link="as_of", shown=shown_cycle)]
+cycle = pick_cycle(workspace)
 summary, result = loaders.summary_of(workspace, cycle), loaders.result_of(workspace, cycle)
 if summary is None:
     not_seen(workspace, cycle)
@@ -48,9 +40,9 @@ if len(checks):
     drift.questions(summary, checks)
 drift.unjudged(summary)
 with st.container(border=True):
-    drift.over_time(workspace, cycles, frame)
+    drift.over_time(workspace, frame)
 with st.container(border=True):
-    weight_history(cycles, limit=workspace.settings.retrain.min_importance)
+    weight_history(loaders.history(workspace, head), limit=workspace.settings.retrain.min_importance)
 if result:
     with st.container(border=True):
         drift.score(result)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, exports, loaders, rollback, words
-from dashboard.components import chart, clock, facts, opened
+from dashboard import charts, exports, loaders, rollback, viewer, words
+from dashboard.components import chart, clock, facts, leaf, opened
 from pipeline.promotion.rollback import earlier_champions
-from pipeline.stores.verify import Verification, verify
+from pipeline.stores.standing_verification import Standing
 
 workspace = opened()
 head = loaders.head(workspace)
-SHOWN = 500  # entries on the page; the exports hold them all
+SMALL, PATIENCE_S = 5_000, 30.0  # entries that are read in a second, or in some on a busy machine: worth the wait
+MOST_BREAKS = 50
 KINDS = ("decision", "champion", "dossier", "challenger", "signal", "cycle", "run", "reference")
 MORE_KINDS = (
     *("signature", "request", "rollback", "watch", "pruned", "erasure"),
@@ -21,17 +22,51 @@ MORE_KINDS = (
 )
 
 
-def show_verification(found: Verification) -> None:
-    """Verified, or every place where the record breaks."""
-    files = f" and {words.count(found.files, 'file')}" if found.files else ""
-    if found.verified:
-        st.success(
-            f"Verified: {words.count(found.entries, 'entry')}{files}.",
-            icon=":material/verified:",
-        )
+def show_verification(found: Standing) -> None:
+    """Verified, or every place where the record breaks; what was read, and when."""
+    if found.running is not None:
+        done = found.running.progress
+        told = f"Reading entry {done.entries:,} of {found.running.of_entries:,}"
+        if done.of_files:
+            told = f"Reading file {done.files:,} of {done.of_files:,}"
+        share = done.files / done.of_files if done.of_files else done.entries / max(found.running.of_entries, 1)
+        st.progress(min(share, 1.0), text=told)
+    if found.failed:
+        st.error(words.plain(f"Not verified: {found.failed}"), icon=":material/gpp_bad:")
+    if found.breaks:
+        st.error(f"The record breaks in {words.count(len(found.breaks), 'place')}:", icon=":material/gpp_bad:")
+        st.text("\n".join(words.legible(each, most=300) for each in found.breaks[:MOST_BREAKS]))
+        if (more := len(found.breaks) - MOST_BREAKS) > 0:
+            st.caption(f"And {more:,} more; `mend ledger verify` has all.")
+    if found.full is None:
+        st.info("Nothing is verified yet: the whole ledger is being read.", icon=":material/hourglass_top:")
         return
-    st.error(f"The record breaks in {words.count(len(found.breaks), 'place')}:", icon=":material/gpp_bad:")
-    st.text("\n".join(words.legible(each, most=300) for each in found.breaks))
+    full, added = found.full, found.added.entries if found.added else 0
+    files = f" and {words.count(full.found.files, 'file')}" if full.with_files else ""
+    if found.verified:
+        st.success(f"Verified: {words.count(full.found.entries + added, 'entry')}{files}.", icon=":material/verified:")
+    st.caption(
+        f"All {words.count(full.found.entries, 'entry')}{files} were read until {words.day(full.ended)}; what was "
+        f"added since, {words.count(added, 'entry')}, now. "
+        + ("" if full.with_files else "Files are checked on request: that reads every one of them."),
+        help=viewer.on_hover(full.ended),
+    )
+
+
+def verification() -> None:
+    """What is known of the record, looked at again every second while all of it is read."""
+    small = loaders.counts(workspace, head).entries <= SMALL
+    reading = loaders.verification().look(patience_s=PATIENCE_S if small else 0.0).running is not None
+
+    @st.fragment(run_every=1.0 if reading else None)
+    def shown() -> None:
+        viewer.follow()
+        found = loaders.verification().look(patience_s=0.0)
+        show_verification(found)
+        if reading and found.running is None:
+            st.rerun()
+
+    shown()
 
 
 def show_champions() -> None:
@@ -47,6 +82,7 @@ def show_champions() -> None:
         {
             "Version": reigns["version"].map(words.plain),
             "Since": reigns["since"].map(words.day),
+            "Since, UTC": reigns["since"].map(words.utc),
             "Until": [words.day(moment) if pd.notna(moment) else "now" for moment in reigns["until"]],
             "How": reigns["how"],
             "Signed digest": [f"`{digest[:12]}`" if digest else "–" for digest in reigns["digest"]],
@@ -77,24 +113,27 @@ def show_entries() -> None:
     kind = st.selectbox(
         "Kind", ["", *KINDS, *MORE_KINDS], format_func=lambda each: each.replace("_", " ") or "all", key="kind"
     )
-    found = loaders.entries(workspace, head, kind or None, SHOWN)
-    if not found:
+    counts = loaders.counts(workspace, head)
+    total = counts.kinds.get(kind, 0) if kind else counts.entries
+    if not total:
         st.caption("No entry of this kind.")
         return
+    found = loaders.entries(workspace, head, kind or None, skip=leaf(total, key="page"))
     table = pd.DataFrame(
         {
             "#": [entry.seq for entry in found],
             "At": [words.day(entry.at) for entry in found],
+            "At, UTC": [words.utc(entry.at) for entry in found],
             "Kind": [entry.kind for entry in found],
             "By": [entry.actor for entry in found],
             "Key": [entry.key for entry in found],
-            "Recorded": [f"{entry.recorded_at:%Y-%m-%d %H:%M:%S}" for entry in found],
+            "Recorded": [words.day(entry.recorded_at) for entry in found],
+            "Recorded, UTC": [words.utc(entry.recorded_at) for entry in found],
             "Hash": [entry.hash for entry in found],
         }
     )
-    st.dataframe(
-        words.legible_frame(table), hide_index=True, height=380, alt=f"{len(found)} ledger entries, newest first."
-    )
+    said = f"{len(found)} of {total} entries, newest first."
+    st.dataframe(words.legible_frame(table), hide_index=True, height=380, alt=said)
     by_seq = {entry.seq: entry for entry in found}
     seq = st.selectbox(
         "One entry in full",
@@ -110,12 +149,14 @@ def show_entries() -> None:
 
 st.title("Ledger")
 clock(workspace)
-show_verification(loaders.verified(workspace, head))
-st.caption(
-    "Chain and rows, checked within the last minute. Files are checked on request: that reads every one of them."
-)
+verification()
 with st.container(horizontal=True):
-    full = st.button("Verify every file too", icon=":material/fact_check:")
+    st.button(
+        "Verify every file too",
+        icon=":material/fact_check:",
+        on_click=loaders.verification().begin,
+        kwargs={"with_files": True},
+    )
     st.download_button(
         "Export CSV",
         data=lambda: exports.as_csv(workspace.ledger),
@@ -132,9 +173,6 @@ with st.container(horizontal=True):
         icon=":material/download:",
         on_click="ignore",
     )
-if full:
-    with st.spinner("Reading every file on record"):
-        show_verification(verify(workspace.ledger, workspace=workspace.root))
 with st.container(border=True):
     show_champions()
 with st.container(border=True):

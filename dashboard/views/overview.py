@@ -24,8 +24,8 @@ def page() -> None:
 
 def draw() -> None:
     """State, what moved, what Mend did, what waits."""
-    cycles = loaders.cycles(workspace, loaders.head(workspace))
-    last = cycles.iloc[-1].to_dict() if len(cycles) else None
+    head = loaders.head(workspace)
+    last = loaders.newest_cycle(workspace)
     champion, waiting = loaders.reign(workspace), loaders.waiting(workspace)
     summary = loaders.summary_of(workspace, last) if last is not None else None
     result = loaders.result_of(workspace, last) if last is not None else None
@@ -52,20 +52,20 @@ def draw() -> None:
         not_seen(workspace, last)
     else:
         finding(summary, result)
-    overview.tiles(cycles, summary, result, limit=limit)
+    overview.tiles(loaders.cycles(workspace, head, overview.SPARK), summary, result, limit=limit)
     left, right = st.columns(2, gap="medium")
     with left, st.container(border=True):
         overview.moved(workspace, summary, result)
     with right, st.container(border=True):
-        overview.performance(workspace, loaders.outcomes(workspace, cycles))
+        overview.performance(workspace, loaders.outcomes(workspace))
     rollback.watch_box(workspace)
     with st.container(border=True):
-        overview.what_happened(workspace, cycles)
-    if found := loaders.open_alerts(workspace, loaders.head(workspace)):
+        overview.what_happened(workspace)
+    if found := loaders.open_alerts(workspace, head):
         with st.container(border=True):
             overview.alerts(found)
     with st.container(border=True):
-        weight_history(cycles, limit=limit)
+        weight_history(loaders.history(workspace, head), limit=limit)
     if result:
         with st.expander("Before outcomes are known: traffic, scores and estimates", icon=":material/table:"):
             overview.before_outcomes(result)

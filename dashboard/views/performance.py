@@ -10,12 +10,11 @@ from dashboard.components import clock, opened
 from monitoring.outcome_metrics import METRICS
 
 workspace = opened()
-cycles = loaders.cycles(workspace, loaders.head(workspace))
 metric = workspace.settings.retrain.metric
 
 st.title("Performance")
 clock(workspace)
-outcomes = loaders.outcomes(workspace, cycles)
+outcomes = loaders.outcomes(workspace)
 if outcomes is None:
     st.info(
         "Nothing has been measured or estimated yet: each look that does its job writes it down. Run `mend replay` "
@@ -45,7 +44,8 @@ else:
         performance.bands(outcome_frames.bands(realised))
     with right, st.container(border=True):
         performance.profit(outcomes)
-last = loaders.result_of(workspace, cycles.iloc[-1].to_dict())
+newest = loaders.newest_cycle(workspace)
+last = loaders.result_of(workspace, newest) if newest is not None else None
 if last is not None:
     with st.container(border=True):
         st.header("How scores are spread")

@@ -128,7 +128,7 @@ with st.container(border=True):
 with st.container(border=True):
     applicants.coverage(dossier)
 with st.container(border=True):
-    overview.what_happened(workspace, loaders.cycles(workspace, loaders.head(workspace)))
+    overview.what_happened(workspace)
 with st.container(border=True):
     earlier.show(workspace, [each for each in desk if each.digest != item.digest])
 with st.container(border=True):

@@ -254,14 +254,26 @@ class Ledger:
             row = connection.execute(sa.select(tables.entries).where(tables.entries.c.seq == seq)).mappings().first()
         return _entry(row) if row else None
 
-    def entries(self, *, kind: str | None = None, limit: int | None = None) -> list[Entry]:
-        """Entries, oldest first; the last `limit` of them."""
-        query = sa.select(tables.entries).order_by(tables.entries.c.seq.desc())
+    def entries(self, *, kind: str | None = None, limit: int | None = None, skip: int = 0) -> list[Entry]:
+        """Entries, oldest first; the last `limit` of them, or of what is left without the newest `skip`.
+
+        Numbers are looked up in the index first, so that only what is returned is read.
+        """
+        table = tables.entries
+        query = sa.select(table.c.seq).order_by(table.c.seq.desc()).limit(limit).offset(skip or None)
         if kind is not None:
-            query = query.where(tables.entries.c.kind == kind)
+            query = query.where(table.c.kind == kind)
+        wanted = query.subquery()
+        found = sa.select(table).join(wanted, wanted.c.seq == table.c.seq).order_by(table.c.seq)
         with self.engine.connect() as connection:
-            rows = connection.execute(query.limit(limit)).mappings().all()
-        return [_entry(row) for row in reversed(rows)]
+            return [_entry(row) for row in connection.execute(found).mappings()]
+
+    def counts(self) -> dict[str, int]:
+        """How many entries there are of each kind that there is."""
+        table = tables.entries
+        with self.engine.connect() as connection:
+            rows = connection.execute(sa.select(table.c.kind, sa.func.count()).group_by(table.c.kind)).all()
+        return {kind: int(number) for kind, number in sorted(rows)}
 
 
 def _as_stored(table: sa.Table, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,19 +42,24 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
             driver.text_factory = str
 
 
-def records(connection: sa.Connection) -> Iterator[Record]:
-    """Every entry in order, each followed by the rows of acts that name it; read in pieces, times as their text."""
-    streams = [_rows(connection, tables.entries, "seq", 0)]
-    streams += [_rows(connection, table, "entry", 1) for table in tables.ACTS.values()]
+def records(connection: sa.Connection, *, after: int | None = None) -> Iterator[Record]:
+    """Every entry in order, each followed by the rows of acts that name it; read in pieces, times as their text.
+
+    With `after` only entries with a higher number, and the rows that name these.
+    """
+    streams = [_rows(connection, tables.entries, "seq", 0, after)]
+    streams += [_rows(connection, table, "entry", 1, after) for table in tables.ACTS.values()]
     for _, name, row in heapq.merge(*streams, key=itemgetter(0)):
         yield name, row
 
 
 def _rows(
-    connection: sa.Connection, table: sa.Table, order: str, rank: int
+    connection: sa.Connection, table: sa.Table, order: str, rank: int, after: int | None
 ) -> Iterator[tuple[tuple[float, int], str, dict[str, Any]]]:
     columns = [sa.type_coerce(c, sa.Text).label(c.name) if isinstance(c.type, UtcTime) else c for c in table.c]
     query = sa.select(*columns).order_by(table.c[order]).execution_options(yield_per=_BATCH)
+    if after is not None:
+        query = query.where(table.c[order] > after)
     for row in connection.execute(query).mappings():
         yield (_position(row[order]), rank), table.name, dict(row)
 

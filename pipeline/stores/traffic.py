@@ -72,6 +72,35 @@ class TrafficStore:
         )
         return self._frame(query)
 
+    def sampled(self, start: datetime, end: datetime, *, as_of: datetime, at_most: int) -> pd.DataFrame:
+        """Scored traffic as `scored` tells it, without labels: all of it or, of more, every so many-th row in time.
+
+        Each row is as likely to be there as any other, so that shares are those of the window.
+        """
+        inside = (predictions.c.event_time >= start) & (predictions.c.event_time < end)
+        with self.engine.connect() as connection:
+            rows = int(connection.execute(sa.select(sa.func.count()).where(inside)).scalar_one())
+        every = max(1, -(-rows // at_most))
+        place = sa.func.row_number().over(order_by=[predictions.c.event_time, predictions.c.prediction_id])
+        numbered = (
+            sa.select(predictions.c.prediction_id, place.label("place"))
+            .where(inside, predictions.c.scored_at <= as_of)
+            .subquery()
+        )
+        query = (
+            sa.select(
+                *predictions.c[
+                    "prediction_id", "application_id", "event_time", "model_version", "score", "threshold", "decision"
+                ],
+                applications.c.features,
+            )
+            .join(numbered, numbered.c.prediction_id == predictions.c.prediction_id)
+            .join(applications, applications.c.application_id == predictions.c.application_id)
+            .where(numbered.c.place % every == 0)
+            .order_by(predictions.c.event_time, predictions.c.prediction_id)
+        )
+        return self._frame(query)
+
     def outcomes(self, start: datetime, end: datetime, *, as_of: datetime) -> pd.DataFrame:
         """Applications with event times in [start, end): features, and `y`, `known_at` where known at `as_of`."""
         known = _known_labels(start, end, as_of=as_of)
@@ -193,7 +222,7 @@ class TrafficStore:
             result = connection.execute(query)
             frame = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
         texts = frame.pop("features") if "features" in frame else None
-        for name in ("event_time", "known_at"):
+        for name in {"event_time", "known_at"} & set(frame.columns):
             frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
         for name in {"y", "score", "threshold", "decision"} & set(frame.columns):
             frame[name] = frame[name].astype("float64")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,16 +21,22 @@ from pipeline.stores.ledger import GENESIS, Ledger, act_body, entry_hash
 from pipeline.stores.pruned import may_be_absent, pruned_files
 from pipeline.stores.records import Record, reading, records
 
+_TOLD_EVERY = {"entries": 2000, "files": 100}  # a tenth of a second, so that who waits sees it move
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """How much was checked and every break found, first first; `anchors` of them agreed with the chain."""
+    """How much was checked and every break found, first first; `anchors` of them agreed with the chain.
+
+    `last` is the number of the newest entry that was read, `head` its hash.
+    """
 
     entries: int
     files: int
     head: str
     breaks: tuple[str, ...]
     anchors: int = 0
+    last: int = 0
 
     @property
     def verified(self) -> bool:
@@ -38,37 +44,94 @@ class Verification:
         return not self.breaks
 
 
-def verify(ledger: Ledger, *, workspace: Path | None, anchors: Sequence[Anchor] = ()) -> Verification:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a verification has come; how many files there are is known when every entry was read."""
+
+    entries: int
+    files: int = 0
+    of_files: int | None = None
+
+
+Tell = Callable[[Progress], None]
+
+
+def verify(
+    ledger: Ledger, *, workspace: Path | None, anchors: Sequence[Anchor] = (), tell: Tell = lambda _: None
+) -> Verification:
     """Check the chain, every act's row against its entry, every anchor and, given a workspace, every file named.
 
     The ledger is read in pieces and as of one moment, whoever writes meanwhile. With a workspace every artefact is
     read too, so it takes longer the more there is. Without an anchor nobody can see that the newest entries were cut
-    off, or all of them written anew.
+    off, or all of them written anew. `tell` gets how far it has come, now and then.
 
     Raises:
         StoreError: The database does not answer now, so that nothing can be said.
     """
-    breaks: list[str] = []
-    seen = _Seen(keeps_files=workspace is not None)
-    try:
-        with reading(ledger.engine) as connection:
-            for line in _damage(connection):
-                breaks.append(line)
-            for line in _broken_record(records(connection), seen, _by_entry(anchors)):
-                breaks.append(line)  # one by one: what was found before the database gave up counts
-    except (IntegrityError, UnicodeError, sa.exc.SQLAlchemyError) as error:
-        said = str(getattr(error, "orig", error)).partition("\n")[0]
-        breaks.append(f"ledger: not readable after entry {seen.entries}: {said}")
+    seen = _Seen(keeps_files=workspace is not None, tell=tell)
+    breaks = _read(ledger, seen, anchors)
     breaks.extend(_unseen(anchors, seen))
     if workspace is not None:
-        breaks.extend(_broken_files(seen.files, seen.pruned, workspace))
+        breaks.extend(_broken_files(seen, workspace))
         breaks.extend(_extra_files(seen.models, seen.files, workspace))
+    return _as_found(seen, breaks)
+
+
+def verify_added(ledger: Ledger, known: Verification) -> Verification:
+    """Check what was added after a verification, and that the entry it ended with is still that one.
+
+    Whoever rewrites the chain from any entry on changes that hash, so that this is seen at once. What is older is not
+    read again: a row that was changed and does not fit its hash any more is found by `verify`.
+
+    Args:
+        ledger: The same that was verified.
+        known: What `verify`, or this, found before; its breaks are not told again.
+
+    Returns:
+        As `verify`, of the added entries alone: none added, no entries.
+
+    Raises:
+        StoreError: As `verify`.
+    """
+    seen = _Seen(keeps_files=False, head=known.head, last=known.last)
+    return _as_found(seen, _read(ledger, seen, (), after=known))
+
+
+def _read(ledger: Ledger, seen: _Seen, anchors: Sequence[Anchor], *, after: Verification | None = None) -> list[str]:
+    """Breaks of the database, chain and rows; line by line, so that what was found before it gave up counts."""
+    breaks: list[str] = []
+    try:
+        with reading(ledger.engine) as connection:
+            for line in _damage(connection) if after is None else _changed_before(connection, after):
+                breaks.append(line)
+            found = records(connection, after=None if after is None else after.last)
+            for line in _broken_record(found, seen, _by_entry(anchors)):
+                breaks.append(line)
+    except (IntegrityError, UnicodeError, sa.exc.SQLAlchemyError) as error:
+        said = str(getattr(error, "orig", error)).partition("\n")[0]
+        breaks.append(f"ledger: not readable after entry {seen.last}: {said}")
+    return breaks
+
+
+def _changed_before(connection: sa.Connection, known: Verification) -> Iterator[str]:
+    entries = tables.entries
+    stands = connection.execute(sa.select(entries.c.hash).where(entries.c.seq == known.last)).scalar()
+    if not known.last or stands == known.head:
+        return
+    if stands is None:
+        yield f"ledger entry {known.last}: gone; it was verified before"
+    else:
+        yield f"ledger entry {known.last}: not the one that was verified before: it, or one before it, was written anew"
+
+
+def _as_found(seen: _Seen, breaks: Sequence[str]) -> Verification:
     return Verification(
         entries=seen.entries,
         files=len(seen.files),
         head=seen.head,
         breaks=tuple(line if line.isprintable() else ascii(line)[1:-1] for line in breaks),  # one line each
         anchors=seen.agreed,
+        last=seen.last,
     )
 
 
@@ -77,6 +140,7 @@ class _Seen:
     """What has been read so far. Files are few beside entries, and are checked when the database is free again."""
 
     keeps_files: bool
+    tell: Tell = lambda _: None
     entries: int = 0
     head: str = GENESIS
     last: int = 0
@@ -88,6 +152,8 @@ class _Seen:
     def keep(self, row: Mapping[str, Any]) -> None:
         """Count an entry, and remember the files that it names."""
         self.entries, self.head, self.last = self.entries + 1, str(row["hash"]), row["seq"]
+        if self.entries % _TOLD_EVERY["entries"] == 0:
+            self.tell(Progress(entries=self.entries))
         if not self.keeps_files:
             return
         for path, digest in _json(row["files"]).items():
@@ -183,15 +249,15 @@ def _json(text: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _broken_files(
-    files: Mapping[str, tuple[int, str]], pruned: Mapping[str, tuple[int, str]], workspace: Path
-) -> Iterator[str]:
-    for path, (seq, digest) in sorted(files.items()):
+def _broken_files(seen: _Seen, workspace: Path) -> Iterator[str]:
+    for number, (path, (seq, digest)) in enumerate(sorted(seen.files.items())):
+        if number % _TOLD_EVERY["files"] == 0:
+            seen.tell(Progress(entries=seen.entries, files=number, of_files=len(seen.files)))
         try:
             if sha256_file(workspace / path) != digest:
                 yield f"{path}: not the file that ledger entry {seq} recorded"
         except FileNotFoundError:
-            if not may_be_absent(path, seq=seq, digest=digest, pruned=pruned):
+            if not may_be_absent(path, seq=seq, digest=digest, pruned=seen.pruned):
                 yield f"{path}: gone; ledger entry {seq} recorded it"
         except (OSError, ValueError) as error:
             yield f"{path}: not readable: {error}"

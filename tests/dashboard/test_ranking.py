@@ -7,10 +7,8 @@ import dataclasses
 import pytest
 from builders import AS_OF
 from dashboard_builders import a_summary
-from hypothesis import given
-from hypothesis import strategies as st
 
-from dashboard.heat import MOST_LOOKS, heat, spread
+from dashboard.heat import MOST_LOOKS, heat
 from dashboard.ranking import COLUMNS, ranked, shares_of
 from monitoring.checks import Check
 from monitoring.values import State
@@ -61,18 +59,6 @@ def test_what_could_not_be_judged_is_a_dash_in_the_heat_map_and_no_calm() -> Non
     assert table.groupby("at")["judged"].all().tolist() == [True, False, False]
     assert table[~table["judged"]]["fold"].isna().all()
     assert table[table["judged"]]["drifted"].all()
-
-
-@given(st.integers(0, 400), st.integers(2, 60))
-def test_looks_are_spread_evenly_with_the_first_and_the_last(many: int, most: int) -> None:
-    from datetime import timedelta
-
-    moments = [AS_OF + timedelta(hours=place) for place in range(many)]
-    found = spread(moments, most)
-    assert len(found) == min(many, most)
-    assert found == sorted(set(found))
-    assert found[:1] == moments[:1]
-    assert found[-1:] == moments[-1:]
 
 
 @pytest.mark.parametrize("daily", [True, False])
