@@ -70,7 +70,7 @@ class _Wire:
         message = ForwardMsg.FromString(_bytes(event))
         if message.WhichOneof("type") == "script_finished":
             self.finished.append(event["timestamp"])
-        self.charts += message.delta.new_element.WhichOneof("type") == "arrow_vega_lite_chart"
+        self.charts += message.delta.new_element.WhichOneof("type") == "vega_lite_chart"
 
 
 def _bytes(event: dict[str, Any]) -> bytes:

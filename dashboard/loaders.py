@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dashboard.heat import gravest
 from monitoring.summary import DriftSummary
 from pipeline.alerts.journal import read_state
 from pipeline.alerts.values import Alert, Severity
@@ -165,19 +166,13 @@ def cycle_at(workspace: Workspace, as_of: datetime) -> Cycle | None:
 def looks(_workspace: Workspace, head: str, most: int) -> list[tuple[datetime, DriftSummary | None]]:
     """At most so many cycles of the whole life with what their looks found, oldest first.
 
-    All of them where there are no more; else those that a person must not miss: see `cycle_history.thinned`.
+    All of them where there are no more; else those that a person must not miss: see `heat.gravest`.
     """
     found = cycle_history.newest_cycles(_workspace.ledger, limit=most + 1)
     if len(found) > most:
-        kept = cycle_history.thinned(_workspace.ledger, *_ends(_workspace), parts=most // 2 - 1)
-        found = [cycle for each in kept if (cycle := cycle_at(_workspace, each["as_of"])) is not None]
+        kept = gravest(history(_workspace, head), most)
+        found = [cycle for as_of in kept if (cycle := cycle_at(_workspace, as_of)) is not None]
     return [(cycle["as_of"], summary_of(_workspace, cycle)) for cycle in found]
-
-
-def _ends(workspace: Workspace) -> tuple[datetime, datetime]:
-    found = cycle_history.span(workspace.ledger)
-    assert found is not None
-    return found
 
 
 def neighbours(workspace: Workspace, cycle: Mapping[Any, Any]) -> tuple[Cycle | None, Cycle | None]:

@@ -124,10 +124,11 @@ def thinned(ledger: Ledger, start: datetime, end: datetime, *, parts: int = PART
     judge is no calm. The first and the newest cycle of the span are always there.
 
     Returns:
-        At most 2 * parts + 2 rows, oldest first: `as_of, status, rows, champion`, the columns of `LOOK` but `why`, and
-        of which cycles of its part the row is the worst: `of_cycles` so many, of which `of_calls` call for a new model
-        and `of_drifted` have a feature past its limit, none where it only is the first or the newest, so that they add
-        up to the span's; `part_start`, `part_end`.
+        At most 2 * parts + 2 rows, oldest first: `as_of, status, rows, champion`, the columns of `LOOK` but `why`,
+        `gravity` (the worse the higher, among those with a share or among those without), and of which cycles of its
+        part the row is the worst: `of_cycles` so many, of which `of_calls` call for a new model and `of_drifted` have a
+        feature past its limit, none where it only is the first or the newest, so that they add up to the span's;
+        `part_start`, `part_end`.
     """
     bounds = buckets(start, end, most=parts)
     with ledger.engine.connect() as connection:
@@ -171,6 +172,7 @@ def _thinning(bounds: Sequence[tuple[datetime, datetime]], start: datetime, end:
         sa.select(
             part.c.part,
             _cycles.c.as_of,
+            rank.label("gravity"),
             sa.func.row_number().over(partition_by=alike, order_by=worst).label("place"),
             sa.func.count().over(partition_by=alike).label("of_cycles"),
             many(call).label("of_calls"),
@@ -190,7 +192,7 @@ def _thinning(bounds: Sequence[tuple[datetime, datetime]], start: datetime, end:
         for end_of in (sa.func.min, sa.func.max)
     ]
     return (
-        sa.select(*_DRAWN, judged.c.part, *counted)
+        sa.select(*_DRAWN, judged.c.part, judged.c.gravity, *counted)
         .select_from(judged)
         .join(_cycles, _cycles.c.as_of == judged.c.as_of)
         .outerjoin(_looks, _looks.c.as_of == _cycles.c.as_of)

@@ -7,8 +7,10 @@ import dataclasses
 import pytest
 from builders import AS_OF
 from dashboard_builders import a_summary
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dashboard.heat import MOST_LOOKS, heat
+from dashboard.heat import MOST_LOOKS, gravest, heat
 from dashboard.ranking import COLUMNS, ranked, shares_of
 from monitoring.checks import Check
 from monitoring.values import State
@@ -68,3 +70,29 @@ def test_looks_of_one_day_are_told_apart_by_their_hour(daily: bool) -> None:
     step = timedelta(days=1) if daily else timedelta(minutes=5)
     table = heat([(AS_OF + step * place, None) for place in range(MOST_LOOKS)], ["loan_amount"])
     assert table["at"].nunique() == MOST_LOOKS
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=200), st.integers(4, 60))
+def test_of_each_stretch_the_gravest_look_is_kept_with_the_first_and_the_last(
+    told: list[tuple[int, bool]], most: int
+) -> None:
+    from datetime import timedelta
+
+    import pandas as pd
+
+    moments = [AS_OF + timedelta(hours=place) for place in range(len(told))]
+    history = pd.DataFrame(
+        {
+            "as_of": moments,
+            "gravity": [each for each, _ in told],
+            "weighted_share": [0.5 if c else None for _, c in told],
+        }
+    ).astype({"weighted_share": "float64"})
+    found = gravest(history, most)
+    assert len(found) <= most
+    assert found == sorted(set(found))
+    assert {moments[0], moments[-1]} <= set(found)
+    for clear in {clear for _, clear in told}:  # the gravest of all, of either kind, is never lost
+        worst = max(gravity for gravity, c in told if c is clear)
+        kept = [told[moments.index(moment)] for moment in found]
+        assert (worst, clear) in kept

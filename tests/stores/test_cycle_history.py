@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.stores import cycle_history
@@ -187,6 +187,7 @@ def test_every_part_keeps_its_worst_and_says_of_how_many(ledger, data):
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(kinds=["calm", "calls", "stale", "moved", "calm"], limit=50)
 @given(kinds=st.lists(st.sampled_from([*KINDS, "calm", "calm"]), max_size=40), limit=st.integers(1, 50))
 def test_turns_are_where_drift_began_or_ended_and_a_look_that_could_not_judge_is_neither(ledger, kinds, limit):
     with ledger.engine.begin() as connection:
@@ -203,6 +204,15 @@ def test_turns_are_where_drift_began_or_ended_and_a_look_that_could_not_judge_is
     found = cycle_history.turns(ledger, limit=limit)
     assert [row["as_of"] for row in found] == [as_of for as_of, _ in expected[-limit:]]
     assert [row["recommendation"] for row in found] == [KINDS[kind][4] for _, kind in expected[-limit:]]
+
+
+@pytest.mark.parametrize("order", [GRAVITY, BLINDNESS])
+def test_of_one_part_the_gravest_stands_for_the_others_whichever_comes_first(ledger, order):
+    kinds = [*order[1:], order[0], *order[1:]] * 2
+    lived(ledger, ["calm", *kinds, "calm"])
+    rows = cycle_history.thinned(ledger, START + FIVE, START + len(kinds) * FIVE, parts=1)
+    assert order[0] in [kind_of(row) for row in rows]
+    assert sum(row["of_cycles"] for row in rows) == len(kinds)
 
 
 def forget(connection):
