@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import vl_convert
 from markupsafe import Markup
 
+from dashboard import words
 from dashboard.charts import Figure
-from dashboard.pack_text import visible
 
 WIDTH_PX = 460  # of a drawing with its labels: two thirds of a page of A4, and legible on a phone at four fifths
 LONGEST_LABEL = 300  # characters that are measured; far fewer are drawn
@@ -49,7 +49,7 @@ def drawn(figure: Figure, *, told: str, width_px: int = WIDTH_PX) -> Markup:
     vega = vl_convert.vegalite_to_vega(spec, vl_version="6.4", config=_CONFIG)
     tree = ElementTree.fromstring(vl_convert.vega_to_svg(_in_utc(vega), allowed_base_urls=[]))  # noqa: S314  our own renderer's
     _only_a_drawing(tree)
-    tree.attrib = {"role": "img", "aria-label": visible(told), "class": "chart"} | {
+    tree.attrib = {"role": "img", "aria-label": words.legible(told), "class": "chart"} | {
         name: tree.attrib[name] for name in ("width", "height", "viewBox")
     }
     return Markup(ElementTree.tostring(tree, encoding="unicode"))  # noqa: S704  every part was looked at above
@@ -61,7 +61,7 @@ def _shown(spec: Any) -> Any:
         return {name: _shown(value) for name, value in spec.items()}
     if isinstance(spec, list):
         return [_shown(value) for value in spec]
-    return visible(spec, longest=LONGEST_LABEL) if isinstance(spec, str) else spec
+    return words.legible(spec, most=LONGEST_LABEL) if isinstance(spec, str) else spec
 
 
 def _in_utc(vega: Any) -> Any:

@@ -10,7 +10,6 @@ from dashboard import judgement, verdicts, watch_words, words
 from dashboard.concerns import concerns
 from dashboard.pack_blocks import Block, Facts, Points, Table, Text, table
 from dashboard.pack_case import Case
-from dashboard.pack_text import visible
 from pipeline.promotion.state import Standing
 
 SIGNS = {Standing.APPROVED: "✓", Standing.REJECTED: "✗", Standing.REFUSED: "✗"}  # all others are open, or ended so: △
@@ -116,5 +115,5 @@ def _gates(case: Case) -> Table:
 def _to_weigh(case: Case) -> list[Block]:
     found = concerns(case.dossier, unit=case.unit)
     more = [f"{words.count(len(found) - POINTS, 'more point')} in section 5."] if len(found) > POINTS else []
-    lines = [visible(line, longest=SHORT // 2) for line in found[:POINTS]]
+    lines = [words.legible(line, most=SHORT // 2) for line in found[:POINTS]]
     return [Points(title="Worth a look before deciding", lines=[*lines, *more])] if found else []

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from dashboard import words
 from dashboard.pack_case import Case
 from dashboard.pack_changes import changes
 from dashboard.pack_data import data
@@ -19,7 +20,6 @@ from dashboard.pack_method import method
 from dashboard.pack_monitoring import monitoring
 from dashboard.pack_outcomes import outcomes
 from dashboard.pack_purpose import purpose
-from dashboard.pack_text import visible
 
 SECTIONS = (purpose, data, method, outcomes, limits, monitoring, changes, integrity)
 TONES = {"✓": "good", "✗": "bad", "△": "open"}
@@ -53,7 +53,7 @@ def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
-        finalize=lambda value: value if isinstance(value, Markup) else visible(value),
+        finalize=lambda value: value if isinstance(value, Markup) else words.legible(value),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )

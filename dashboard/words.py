@@ -22,6 +22,7 @@ from pipeline.promotion.state import Standing
 MOST = 2000  # characters of one text on a page, as many as the forms let a person write
 CELL, UNIT = 200, 40  # of one in a table or a list of choices, and of a unit
 SEAM = ":small[]"  # an empty element of Streamlit's Markdown: what stands on its two sides is not read together
+_SHAPELESS = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}  # Unicode categories: no shape, or what follows is turned
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")
 # Escaped or not, Streamlit makes links of addresses, icons of :material/…:, and other signs of -- and >=.
 _READ_TOGETHER = re.compile(
@@ -120,7 +121,7 @@ def legible(text: object, *, most: int = MOST) -> str:
     >>> legible("paid\\u202eexe.\\u200b"), legible("abcdef", most=4)
     ('paid⟨U+202E⟩exe.⟨U+200B⟩', 'abcd … (2 of 6 characters left out)')
     """
-    whole = str(text)
+    whole = str(text).replace("\r\n", "\n")
     shown, left = whole[:most], len(whole) - most
     if not shown.isprintable():
         shown = "".join(each if _has_shape(each) else f"⟨U+{ord(each):04X}⟩" for each in shown)
@@ -128,7 +129,7 @@ def legible(text: object, *, most: int = MOST) -> str:
 
 
 def _has_shape(character: str) -> bool:
-    return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
+    return character in "\n\t" or unicodedata.category(character) not in _SHAPELESS
 
 
 def unit_of(text: str) -> str:
