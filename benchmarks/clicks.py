@@ -1,4 +1,4 @@
-"""How many clicks, and seconds of waiting, from opening a tool until five questions are answered: Mend, Evidently, MLflow.
+"""Clicks and seconds from opening a tool until five questions are answered: Mend, Evidently, MLflow.
 
     .venv/bin/python benchmarks/clicks.py [--workspace var] [--rounds 3] [--looks 12]
 
@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import pandas as pd
 from desk import as_markdown, circumstances
 from desk_pages import chromium, reader
 from desk_servers import Served, served
@@ -162,7 +163,7 @@ def close_notice(server: Served) -> Callable[[Page], None]:
     return closed
 
 
-def fill_evidently(workspace: Path, folder: Path, *, looks: int) -> None:
+def fill_evidently(folder: Path, *, looks: int) -> None:
     """A project with a report per window and a plot of every feature's drift score."""
     warnings.simplefilter("ignore")
     from evidently import DataDefinition, Dataset, Report
@@ -179,10 +180,9 @@ def fill_evidently(workspace: Path, folder: Path, *, looks: int) -> None:
     numeric = [name for name, kind in kinds.items() if kind == "numeric"]
     columns = DataDefinition(numerical_columns=numeric, categorical_columns=[n for n in kinds if n not in numeric])
 
-    def dataset(frame: object) -> Dataset:
-        return Dataset.from_pandas(
-            frame[list(kinds)].astype(dict.fromkeys(numeric, "float64")), data_definition=columns
-        )  # type: ignore[index]
+    def dataset(frame: pd.DataFrame) -> Dataset:
+        typed = frame[list(kinds)].astype(dict.fromkeys(numeric, "float64"))
+        return Dataset.from_pandas(typed, data_definition=columns)
 
     reference, store = dataset(opened.reference()), Folder.create(str(folder))
     project = store.create_project("sba-default")
@@ -229,7 +229,7 @@ def measured(folder: Path, *, rounds: int, looks: int) -> list[tuple[str, ...]]:
     copy, config = folder / "var", ROOT / "mend.toml"
     uri = f"sqlite:///{copy / 'mlflow' / 'mlflow.db'}"
     feature = fill_mlflow(uri)
-    fill_evidently(copy, folder / "evidently", looks=looks)
+    fill_evidently(folder / "evidently", looks=looks)
     quiet = {**environment(config), "MEND_MODEL__WORKSPACE": str(copy), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     python, here = sys.executable, ("--host", "127.0.0.1", "--port", "{port}")
     found = []
