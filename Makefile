@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo replay monitor dashboard serve traffic live mlflow notebooks story bench bench-gates bench-drift bench-estimates bench-serving bench-desk faults lock test lint types check clean clean-workspace
+.PHONY: help setup demo replay monitor dashboard serve traffic live mlflow notebooks story bench bench-gates bench-drift bench-estimates bench-serving bench-desk bench-clicks faults screenshots lock test lint types check clean clean-workspace
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 ARGS ?=## options handed on, as in: make replay ARGS=--help
@@ -106,6 +106,9 @@ bench-serving: setup ## the scoring service beside mlflow and plain FastAPI, and
 bench-desk: setup ## the desk's pages with a year of five-minute cycles beside ten, and beside Evidently and MLflow (half an hour, 11 GB for a while)
 	@$(BIN)/python benchmarks/desk.py $(ARGS)
 
+bench-clicks: setup ## clicks and seconds to which feature, how bad, since when, what happened, decide, beside Evidently and MLflow (needs the demo; three minutes)
+	@$(BIN)/python benchmarks/clicks.py $(ARGS)
+
 faults: setup ## kill -9 at every step, races, full disks, tampering: the table in docs/reliability.md (an hour)
 	@$(BIN)/python tests/faults/report.py $(ARGS)
 
@@ -122,6 +125,9 @@ lint: setup ## style and formatting (the notebooks' rules are among the tests)
 
 types: setup ## mypy, strict
 	$(BIN)/mypy
+
+screenshots: setup ## every page of the desk as a picture, from the demo's workspace, into docs/screenshots (needs the demo and Chromium)
+	@$(BIN)/python docs/screenshots.py $(ARGS)
 
 # The old lock is read as a preference, so a version moves only when it has to, or with ARGS=--upgrade.
 lock: setup ## solve requirements.lock again, for Python 3.11 to 3.13 on every platform

@@ -149,7 +149,7 @@ def warm(server: Served) -> None:
     with chromium() as browser, reader(browser) as context:
         page = context.new_page()
         page.goto(server.address)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(5_000)
 
 
 def close_notice(server: Served) -> Callable[[Page], None]:

@@ -20,7 +20,7 @@ def how_it_is_changed(workspace: Workspace) -> None:
         "Nothing on this page changes anything. A threshold is changed in the settings file "
         f"({words.plain(workspace.settings.source.name)}), or in the variable that set it. A changed gate policy voids "
         "what waits for a signature: reject it, or let it expire; the next cause trains anew. "
-        + (f"Void would be, now: {words.count(waits, 'dossier')}." if waits else "Nothing waits now."),
+        + (f"That would be {words.count(waits, 'dossier')} now." if waits else "Nothing waits now."),
         icon=":material/lock:",
     )
 
