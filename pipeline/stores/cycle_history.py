@@ -125,10 +125,9 @@ def thinned(ledger: Ledger, start: datetime, end: datetime, *, parts: int = PART
 
     Returns:
         At most 2 * parts + 2 rows, oldest first: `as_of, status, rows, champion`, the columns of `LOOK` but `why`,
-        `gravity` (the worse the higher, among those with a share or among those without), and of which cycles of its
-        part the row is the worst: `of_cycles` so many, of which `of_calls` call for a new model and `of_drifted` have a
-        feature past its limit, none where it only is the first or the newest, so that they add up to the span's;
-        `part_start`, `part_end`.
+        `gravity` (the worse the higher, among those with a share or among those without), `of_cycles` (of how many
+        cycles of its part the row is the worst; none where it only is the first or the newest, so that they add up to
+        the span's), `part_start`, `part_end`.
     """
     bounds = buckets(start, end, most=parts)
     with ledger.engine.connect() as connection:
@@ -164,9 +163,6 @@ def _thinning(bounds: Sequence[tuple[datetime, datetime]], start: datetime, end:
     inside = (as_of >= part.c.low) & (as_of < part.c.high) & _cycles.c.as_of.between(start, end)
     alike = [part.c.part, measured]
 
-    def many(which: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-        return sa.func.sum(sa.case((which, 1), else_=0)).over(partition_by=alike)
-
     worst = [rank.desc(), _looks.c.weighted_share.desc(), _cycles.c.as_of.desc()]
     judged = (
         sa.select(
@@ -175,24 +171,19 @@ def _thinning(bounds: Sequence[tuple[datetime, datetime]], start: datetime, end:
             rank.label("gravity"),
             sa.func.row_number().over(partition_by=alike, order_by=worst).label("place"),
             sa.func.count().over(partition_by=alike).label("of_cycles"),
-            many(call).label("of_calls"),
-            many(_looks.c.features_drifted > 0).label("of_drifted"),
         )
         .select_from(part)
         .join(_cycles, inside)
         .outerjoin(_looks, _looks.c.as_of == _cycles.c.as_of)
         .subquery()
     )
-    counted = [  # once each, so that they add up
-        sa.case((judged.c.place == 1, judged.c[name]), else_=0).label(name)
-        for name in ("of_cycles", "of_calls", "of_drifted")
-    ]
+    counted = sa.case((judged.c.place == 1, judged.c.of_cycles), else_=0).label("of_cycles")
     ends = [
         sa.select(end_of(_cycles.c.as_of)).where(_cycles.c.as_of.between(start, end)).scalar_subquery()
         for end_of in (sa.func.min, sa.func.max)
     ]
     return (
-        sa.select(*_DRAWN, judged.c.part, judged.c.gravity, *counted)
+        sa.select(*_DRAWN, judged.c.part, judged.c.gravity, counted)
         .select_from(judged)
         .join(_cycles, _cycles.c.as_of == judged.c.as_of)
         .outerjoin(_looks, _looks.c.as_of == _cycles.c.as_of)

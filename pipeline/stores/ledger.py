@@ -201,7 +201,7 @@ class Ledger:
             _latest(table, table.c.number)
             .add_columns(act.c.actor.label("by"), act.c.recorded_at, signed.c.body.label("signature"))
             .join(act, act.c.seq == table.c.entry)
-            .outerjoin(signed, sa.case((table.c.how == "rollback", put_back), else_=promoted))
+            .outerjoin(signed, ((table.c.how == "rollback") & put_back) | ((table.c.how != "rollback") & promoted))
         )
         if at is not None:
             query = query.where(table.c.since <= at)

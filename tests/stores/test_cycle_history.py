@@ -142,7 +142,6 @@ def test_a_call_between_two_calm_looks_and_a_failure_beside_it_are_both_kept(led
     rows = cycle_history.thinned(ledger, START, START + len(kinds) * FIVE, parts=3)
     assert [kind_of(row) for row in rows].count("calls") == 1
     assert [kind_of(row) for row in rows].count("failed") == 1
-    assert sum(row["of_calls"] for row in rows if kind_of(row) == "calls") == 1
     assert (rows[0]["as_of"], rows[-1]["as_of"]) == (START, START + 81 * FIVE)
     assert len(rows) <= 8
 
@@ -178,8 +177,6 @@ def test_every_part_keeps_its_worst_and_says_of_how_many(ledger, data):
         (row,) = [row for row in told[where] if -((row["as_of"] - START) // every) == worst[1]]
         own = [kinds[n] for n in numbers]
         assert row["of_cycles"] == len(own)
-        assert row["of_calls"] == own.count("calls")
-        assert row["of_drifted"] == sum(own.count(kind) for kind in ("calls", "broken feed", "changed", "moved"))
     assert {row["as_of"] for row in rows} >= {start, end}
     assert len(rows) <= 2 * parts + 2
     assert sum(row["of_cycles"] for row in rows) == last - first + 1
