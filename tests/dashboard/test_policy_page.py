@@ -59,7 +59,7 @@ def test_the_page_says_whose_clock_it_is_and_that_it_changes_nothing(
 
 def test_what_waits_would_be_void(workspace: Workspace, open_page: Open, few_years: None) -> None:
     judged(workspace, a_dossier())
-    assert "Void would be, now: 1 dossier." in texts(open_page("policy", config_of(workspace)))
+    assert "That would be 1 dossier now." in texts(open_page("policy", config_of(workspace)))
 
 
 def test_every_threshold_is_shown_with_value_reason_and_origin(
