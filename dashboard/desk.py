@@ -11,11 +11,12 @@ from streamlit.starlette import App
 
 from dashboard import faults
 from dashboard.guard import Guard
+from dashboard.way_back import WayBack
 
 logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")  # what refuses or breaks here says when
 logging.getLogger("streamlit.error_util").addFilter(faults.SaidOnce())
 app = App(
     Path(__file__).with_name("app.py"),
-    middleware=[Middleware(Guard, names=config.get_option("server.allowedHosts"))],
+    middleware=[Middleware(Guard, names=config.get_option("server.allowedHosts")), Middleware(WayBack)],
     on_script_error=faults.one_line,
 )

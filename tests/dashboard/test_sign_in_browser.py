@@ -29,7 +29,7 @@ from test_browser import browser, settle  # noqa: F401  a fixture
 from pipeline.wiring import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sign_in")]
-SignIn = Callable[[str], Page]
+SignIn = Callable[..., Page]
 
 
 @contextmanager
@@ -46,9 +46,9 @@ def signing_in(
         known_by_oidc(config, provider, port=port, issuer=issuer)
         with a_desk(config, port=port) as url:
 
-            def sign_in(who: str) -> Page:
+            def sign_in(who: str, link: str = "/review") -> Page:
                 page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-                page.goto(f"{url}/review")
+                page.goto(f"{url}{link}")
                 settle(page)
                 page.get_by_role("button", name="Sign in").click()
                 page.get_by_role("button", name=who, exact=True).click()
@@ -97,6 +97,17 @@ def test_an_approver_by_role_signs_as_issuer_and_subject(
     assert (told["issuer"], told["subject"], told["name"]) == (issuer, "ann", "Ann *Officer*")
     assert told["roles"] == ["staff", "risk-approvers"]
     assert told["expires_at"] is not None
+
+
+def test_whoever_came_by_a_link_is_on_its_page_after_the_sign_in(
+    workspace: Workspace,
+    browser: Browser,  # noqa: F811
+) -> None:
+    digest = judged(workspace, a_dossier())
+    with signing_in(config_of(workspace), browser) as (_, sign_in):
+        page = sign_in("bob", link=f"/review?digest={digest[:12]}")
+        assert page.url.endswith(f"/review?digest={digest[:12]}")
+        page.get_by_role("heading", name="Version 2 → champion?").wait_for()
 
 
 def test_a_person_without_the_role_reads_everything_and_decides_nothing(
