@@ -14,14 +14,12 @@ import streamlit as st
 from dashboard import loaders, sign_in, verdicts, words
 from dashboard.components import labels
 from dashboard.concerns import concerns
-from pipeline.clock import wall_clock
-from pipeline.errors import MendError, RefusedError
+from dashboard.signature_form import signature_form
+from pipeline.errors import MendError
 from pipeline.gate.dossier import Dossier
 from pipeline.promotion.decide import Verdict, decide
-from pipeline.promotion.person import require_authority
 from pipeline.promotion.review import Reviewed
 from pipeline.promotion.state import Standing
-from pipeline.settings import Settings
 from pipeline.wiring import Workspace
 
 DECIDING, ANSWER = "deciding", "answer"  # session state: (digest, verdict); (digest, outcome, line)
@@ -94,44 +92,16 @@ def form(dossier: Dossier, digest: str, verdict: Verdict) -> None:
         )
     st.caption("You sign this digest: the SHA-256 of the evidence on this page.")
     st.code(digest, language=None, wrap_lines=True)
-    settings = loaders.workspace().settings
-    approvers, local = settings.approval.approvers, settings.identity.mode == "local"
-    if local and not approvers:
-        st.error("Nobody is on the list: add names to `approval.approvers` in the settings.")
-        return
-    if not local:
-        show_decider(settings)
-    with st.form("decision", border=False):
-        if local:
-            st.selectbox(
-                "Who decides",
-                approvers,
-                index=None,
-                key="actor",
-                placeholder="Choose your name",
-                format_func=words.legible,
-            )
-            st.caption("Local, unverified: this page takes your word for who you are.")
-        st.text_area("Reason (goes on record)", key="reason", max_chars=2000)
-        st.form_submit_button(
-            VERBS[verdict],
-            type="primary",
-            icon=":material/draw:" if verdict == "approved" else ":material/block:",
-            on_click=submit,
-            args=(digest, verdict),
-        )
+    signature_form(
+        loaders.workspace().settings,
+        verb=VERBS[verdict],
+        icon=":material/draw:" if verdict == "approved" else ":material/block:",
+        actor_key="actor",
+        reason_key="reason",
+        on_click=submit,
+        args=(digest, verdict),
+    )
     show_answer(digest)
-
-
-def show_decider(settings: Settings) -> None:
-    """Who is about to decide, known by the sign-in and by nothing they could type; and whether they may."""
-    try:
-        someone = sign_in.person(settings)
-        st.text(f"You decide as {words.legible(someone.name or someone.subject, most=words.CELL)}, on record as:")
-        st.code(words.legible(someone.actor), language=None, wrap_lines=True)
-        require_authority(someone, settings.approval, settings.identity, wall=wall_clock())
-    except RefusedError as refusal:
-        st.warning(f"You cannot decide: {words.plain(refusal)}. A try is refused, and goes on record.")
 
 
 def submit(digest: str, verdict: Verdict) -> None:

@@ -8,7 +8,8 @@ import streamlit as st
 
 from dashboard import loaders, sign_in, watch_words, words
 from dashboard.components import facts, label, listed
-from dashboard.decision import show_decider, tell_the_registry
+from dashboard.decision import tell_the_registry
+from dashboard.signature_form import signature_form
 from pipeline.errors import MendError
 from pipeline.promotion.rollback import rollback
 from pipeline.promotion.watching_period import standing_watch
@@ -63,25 +64,15 @@ def form(number: int, version: str) -> None:
         f"Version {words.plain(version)} takes the champion's place back at once. What waits for a signature is out of "
         f"date then, and nothing is promoted for {settings.gate.cooldown / timedelta(days=1):g} days."
     )
-    approvers, local = settings.approval.approvers, settings.identity.mode == "local"
-    if local and not approvers:
-        st.error("Nobody is on the list: add names to `approval.approvers` in the settings.")
-        return
-    if not local:
-        show_decider(settings)
-    with st.form("rollback", border=False):
-        if local:
-            st.selectbox(
-                "Who decides",
-                approvers,
-                index=None,
-                key=ACTOR,
-                placeholder="Choose your name",
-                format_func=words.legible,
-            )
-            st.caption("Local, unverified: this page takes your word for who you are.")
-        st.text_area("Reason (goes on record)", key=REASON, max_chars=2000)
-        st.form_submit_button(VERB, type="primary", icon=":material/undo:", on_click=submit, args=(number, version))
+    signature_form(
+        settings,
+        verb=VERB,
+        icon=":material/undo:",
+        actor_key=ACTOR,
+        reason_key=REASON,
+        on_click=submit,
+        args=(number, version),
+    )
     show_answer()
 
 
