@@ -115,3 +115,24 @@ def test_an_answer_once_given_is_not_given_again(store):
     assert store.add_predictions(answer.assign(score=0.75, model_version="2")) == 0
     assert store.scored(START, START + DAY, as_of=START + DAY)["score"].tolist() == [0.25]
     assert store.scored(START, START + DAY, as_of=START).empty
+
+
+@pytest.mark.parametrize(("at_most", "left"), [(10, 10), (30, 10), (9, 5), (4, 3), (1, 1)])
+def test_a_sample_is_evenly_spaced_in_time_and_of_few_rows_all(store, at_most, left):
+    ids = [f"a{i}" for i in range(10)]
+    rows = applications(*ids)
+    store.add_applications(rows, received_at=START)
+    answers = rows[["application_id", "event_time"]].assign(
+        prediction_id=rows["application_id"], model_version="1", model_sha256="x" * 64, score=0.25, threshold=0.5,
+        decision=0, scored_at=pd.to_datetime([START + 20 * DAY] * 10, utc=True),
+    )  # fmt: skip
+    store.add_predictions(answers)
+    found = store.sampled(START, START + 20 * DAY, as_of=START + 20 * DAY, at_most=at_most)
+    steps = found["event_time"].diff().dropna().unique()
+    assert len(found) == left
+    assert len(steps) <= 1
+    assert store.sampled(START, START + 20 * DAY, as_of=START + 19 * DAY, at_most=at_most).empty
+    whole = store.scored(START, START + 20 * DAY, as_of=START + 20 * DAY).drop(columns=["y", "known_at"])
+    pd.testing.assert_frame_equal(
+        found, whole[whole["prediction_id"].isin(found["prediction_id"])].reset_index(drop=True)
+    )
