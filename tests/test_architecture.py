@@ -102,6 +102,7 @@ WITHOUT_STREAMLIT = (  # what a notebook, a test and the evidence pack use as we
     "dashboard/words.py",
 )
 
+INSTALLED = sys.stdlib_module_names | set(packages_distributions())
 PURE = ("monitoring/*", "pipeline/gate/*")
 IMPURE_FILE = "monitoring/report_evidently.py"
 IMPURE_MODULES = (
@@ -167,8 +168,7 @@ def names_say_what_is_inside(path: str, tree: ast.AST) -> Complaints:
     if folders[0] == "dashboard" and stem in PRODUCT:
         yield f"{stem} is the name of a package"
     # Streamlit puts the folder of app.py first on sys.path, so that a file there replaces whatever has its name.
-    installed = sys.stdlib_module_names | set(packages_distributions())
-    if folders == ("dashboard",) and stem in installed - {"__init__"}:
+    if folders == ("dashboard",) and stem in INSTALLED - {"__init__"}:
         yield f"{stem} would shadow an installed module"
 
 
