@@ -23,6 +23,7 @@ PAGES = {
     "Drift": "drift",
     "Performance": "performance",
     "Review": "review",
+    "Policy": "policy",
     "Runs": "runs",
     "Ledger": "ledger",
 }
