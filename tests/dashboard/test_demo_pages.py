@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import OFFICER
-from dashboard_builders import Open, texts
+from dashboard_builders import PAGES, Open, texts
 
 from dashboard import findings, ranking
+from dashboard.components import Unchecked
 from monitoring.estimated import CANNOT_SEE
 from pipeline.drift_frames import drift_checks_frame
 from pipeline.estimating import BOOKED_ONLY
@@ -116,6 +118,22 @@ def test_the_ledger_page_verifies_every_file_when_asked(demo: Path, open_page: O
         page.run()  # as the page does itself, every second
     assert "files" in page.success[0].value
     assert page.error.len == 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_chart_is_valid_vega_lite(
+    name: str, demo: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    def strictly(chart: Unchecked) -> dict[str, Any]:
+        checked.append(type(chart.figure).__name__)
+        return dict(chart.figure.to_dict())
+
+    monkeypatch.setattr(Unchecked, "to_dict", strictly)
+    page = open_page(name, demo)
+    assert not page.exception
+    assert checked != []
 
 
 def test_a_signature_on_the_page_reaches_the_registry(demo_copy: Path, open_page: Open) -> None:
