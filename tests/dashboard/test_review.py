@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,25 @@ def test_an_incomplete_form_is_refused_in_one_line(
     assert why in page.error[0].value.replace("\\", "")
     assert decisions(workspace) == []
     assert page.text_area(key="reason").value == reason
+
+
+def test_the_answer_names_the_champion_and_who_signed(workspace: Workspace, open_page: Open) -> None:
+    judged(workspace, a_dossier())
+    page = fill(open_page("review", config_of(workspace)), "approved")
+    (answer,) = [success.value.replace(SEAM, "").replace("\\", "") for success in page.success]
+    assert answer.startswith("On record: version 2 is champion since ")
+    assert answer.endswith(f", signed by {OFFICER}")
+
+
+def test_without_approvers_the_form_says_what_to_set_and_asks_nothing(workspace: Workspace, open_page: Open) -> None:
+    judged(workspace, a_dossier())
+    config = config_of(workspace)
+    text = re.sub(r"approvers = \[.*?\]", "approvers = []", config.read_text(encoding="utf-8"), flags=re.DOTALL)
+    config.write_text(text, encoding="utf-8")
+    page = open_page("review", config)
+    page.button(key="open_approved").click().run()
+    assert "Nobody is on the list: add names to `approval.approvers` in the settings." in texts(page)
+    assert not page.text_area
 
 
 def test_four_eyes_refuse_an_approver_their_own_challenger(workspace: Workspace, open_page: Open) -> None:
