@@ -137,3 +137,16 @@ def test_evidently_is_shown_in_a_frame_that_cannot_reach_the_desk(demo: Path, ad
     assert seen["errors"] == []
     assert set(seen["hosts"]) <= {"127.0.0.1", ""}
     page.close()
+
+
+def test_the_evidence_pack_is_made_by_a_click_and_saved(demo: Path, address: str, browser: Browser) -> None:
+    workspace = open_workspace(load_settings(demo))
+    digest = workspace.ledger.acts("dossier")[-1]["digest"]
+    workspace.ledger.engine.dispose()
+    page, seen = open_in(browser, f"{address}/review?digest={digest}", width=1440)
+    with page.expect_download(timeout=120_000) as saved:
+        page.get_by_role("button", name="Evidence pack (HTML)").click()
+    assert digest[:12] in saved.value.suggested_filename
+    assert digest in saved.value.path().read_text(encoding="utf-8")
+    assert seen["errors"] == []
+    page.close()
