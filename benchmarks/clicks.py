@@ -27,12 +27,13 @@ from pathlib import Path
 from statistics import median
 
 import pandas as pd
-from desk import as_markdown, circumstances
 from desk_pages import chromium, reader
 from desk_servers import Served, served
 from playwright.sync_api import Browser, Page
+from printed import as_markdown, circumstances
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("streamlit", "playwright", "evidently", "mlflow")
 QUESTIONS = ("which feature moved most", "how bad", "since when", "what happened next", "decide")
 
 
@@ -258,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = Path(temporary)
         shutil.copytree(given.workspace, folder / "var")
         os.environ["MEND_MODEL__WORKSPACE"] = str(folder / "var")
-        print(circumstances() + f" {given.rounds} rounds.\n")  # noqa: T201
+        print(circumstances(PACKAGES) + f" {given.rounds} rounds.\n")  # noqa: T201
         headings = ("question", "tool", "clicks", "seconds, median [least, most]", "what is left to the reader")
         print(as_markdown(headings, measured(folder, rounds=given.rounds, looks=given.looks)))  # noqa: T201
 

@@ -24,14 +24,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from desk_life import Life, live
@@ -48,29 +45,11 @@ from desk_rounds import (
     targets_of,
 )
 from desk_year import YEAR, Size, lived_year
+from printed import as_markdown, circumstances
 from rich.console import Console
 
 PACKAGES = ("streamlit", "sqlalchemy", "pysqlite3", "playwright", "evidently", "mlflow")
 PEER_HEADINGS = ("page", "behind it", "until it shows (s)", "memory of the server (MB)")
-
-
-def as_markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table for the documentation.
-
-    >>> print(as_markdown(["a", "b"], [["1", "2"]]))
-    | a | b |
-    | --- | --- |
-    | 1 | 2 |
-    """
-    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, ["---"] * len(headings), *rows))
-
-
-def circumstances() -> str:
-    """When, where and with what."""
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    machine = f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()}), shared with others"
-    load = f"load {os.getloadavg()[2]:.1f} over the last 15 minutes"
-    return f"{datetime.now(UTC):%Y-%m-%d}; {machine}, {load}; Python {platform.python_version()}, {versions}."
 
 
 def desk_with(life: Life, folder: Path, size: Size, *, until: datetime, console: Console) -> Path:
@@ -132,7 +111,7 @@ def _run(given: argparse.Namespace, folder: Path) -> None:
     found = measured(life, configs, rounds=given.rounds, say=say)
     peers = _peers(life, folder, given, say)
     size = f"{given.cycles:,} cycles, {given.dossiers:,} dossiers, {given.rows:,} predictions; {given.rounds} rounds."
-    out.print(f"{circumstances()} {size}", markup=False)
+    out.print(f"{circumstances(PACKAGES)} {size}", markup=False)
     out.print("\n" + as_markdown(HEADINGS, rows_of(found)), markup=False)
     out.print("\n" + as_markdown(MEMORY_HEADINGS, memory_of(found)), markup=False)
     out.print("\n" + "\n".join(f"- {each}" for each in targets_of(found)), markup=False)

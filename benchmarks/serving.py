@@ -21,13 +21,9 @@ takes minutes and 1 GB a million rows in the folder for temporary files (`TMPDIR
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 
+from printed import as_markdown, circumstances
 from rich.console import Console
 from serving_files import HEADINGS as FILE_HEADINGS
 from serving_files import files, target_of
@@ -36,24 +32,6 @@ from serving_growth import growth
 from serving_load import HEADINGS, Effort, measured, rows_of, targets_of
 
 PACKAGES = ("fastapi", "uvicorn", "mlflow", "scikit-learn", "sqlalchemy", "pysqlite3")
-
-
-def as_markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table for the documentation.
-
-    >>> print(as_markdown(["a", "b"], [["1", "2"]]))
-    | a | b |
-    | --- | --- |
-    | 1 | 2 |
-    """
-    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, ["---"] * len(headings), *rows))
-
-
-def circumstances() -> str:
-    """When, where and with what."""
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    machine = f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()}), shared with others"
-    return f"{datetime.now(UTC):%Y-%m-%d}; {machine}; Python {platform.python_version()}, {versions}."
 
 
 def main() -> None:
@@ -71,7 +49,7 @@ def main() -> None:
     def say(what: str) -> None:
         said.print(f"{time.monotonic() - began:4.0f} s  {what}", markup=False)
 
-    out.print(circumstances(), markup=False)
+    out.print(circumstances(PACKAGES), markup=False)
     if given.part in ("load", "all"):
         runs = measured(Effort(rounds=given.rounds, seconds=given.seconds), say=say)
         out.print("\n" + as_markdown(HEADINGS, rows_of(runs)), markup=False)
